@@ -1,0 +1,1 @@
+//! Canonical XML over a parsed tree.
