@@ -1,0 +1,164 @@
+//! The one error type of the crate, and how each engine's errors become it.
+
+use std::sync::Arc;
+
+/// What lies behind an [`Error`]; shared, because all callers of a lost group commit get the same one.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Why a statement or a transaction failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// A row with the same unique key exists.
+    #[error("a row with the same unique key exists")]
+    Conflict,
+    /// A row that is referred to does not exist, or a row that goes is still referred to.
+    #[error("a foreign key does not hold")]
+    ForeignKey,
+    /// A CHECK constraint refused the row.
+    #[error("a check constraint does not hold")]
+    Check,
+    /// A NOT NULL column got no value.
+    #[error("a column must not be null")]
+    NotNull,
+    /// Two transactions were in each other's way. [`transaction!`](crate::transaction) runs the body again on
+    /// its own; it is seen outside only once the attempts are used up.
+    #[error("the transaction could not be serialized with another")]
+    Serialization,
+    /// The database cannot be reached, is busy, is full, or took longer than the limit. A later attempt may
+    /// succeed.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Cause),
+    /// A `before` or `after` cursor that names no row of the list.
+    #[error("the cursor names no row of this list")]
+    UnknownCursor,
+    /// A row does not have the columns that the code expects.
+    #[error("unexpected row: {0}")]
+    Row(String),
+    /// Anything else; a fault of the program or of the database.
+    #[error("database error")]
+    Other(#[source] Cause),
+}
+
+/// A cause that is only a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Message(String);
+
+impl Error {
+    pub(crate) fn other(message: impl Into<String>) -> Self {
+        Error::Other(Arc::new(Message(message.into())))
+    }
+
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Error::Unavailable(Arc::new(Message(message.into())))
+    }
+
+    /// Whether the same transaction may succeed when it is run again.
+    pub(crate) fn is_serialization(&self) -> bool {
+        matches!(self, Error::Serialization)
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::{ErrorCode, ffi};
+        let rusqlite::Error::SqliteFailure(failure, _) = &error else {
+            return Error::Other(Arc::new(error));
+        };
+        match failure.extended_code {
+            ffi::SQLITE_CONSTRAINT_UNIQUE
+            | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            | ffi::SQLITE_CONSTRAINT_ROWID => return constraint(Error::Conflict, &error),
+            // SQLite reports ON DELETE RESTRICT as a trigger; the schema has no triggers of its own.
+            ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER => {
+                return constraint(Error::ForeignKey, &error);
+            }
+            ffi::SQLITE_CONSTRAINT_CHECK => return constraint(Error::Check, &error),
+            ffi::SQLITE_CONSTRAINT_NOTNULL => return constraint(Error::NotNull, &error),
+            _ => {}
+        }
+        match failure.code {
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::ReadOnly => Error::Unavailable(Arc::new(error)),
+            _ => Error::Other(Arc::new(error)),
+        }
+    }
+}
+
+/// The variants carry no detail, as it differs between the engines; the log keeps it.
+fn constraint(kind: Error, detail: &dyn std::error::Error) -> Error {
+    tracing::debug!(detail = %Chain(detail), "constraint refused a statement");
+    kind
+}
+
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(error) = next {
+            write!(f, ": {error}")?;
+            next = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        use tokio_postgres::error::SqlState;
+        let Some(state) = error.code() else {
+            let io = std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
+            return if error.is_closed() || io || error.as_db_error().is_some() {
+                Error::Unavailable(Arc::new(error))
+            } else {
+                Error::Other(Arc::new(error))
+            };
+        };
+        match *state {
+            SqlState::UNIQUE_VIOLATION => return constraint(Error::Conflict, &error),
+            SqlState::FOREIGN_KEY_VIOLATION | SqlState::RESTRICT_VIOLATION => {
+                return constraint(Error::ForeignKey, &error);
+            }
+            SqlState::CHECK_VIOLATION => return constraint(Error::Check, &error),
+            SqlState::NOT_NULL_VIOLATION => return constraint(Error::NotNull, &error),
+            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
+                tracing::debug!(detail = %Chain(&error), "transaction collided with another");
+                return Error::Serialization;
+            }
+            _ => {}
+        }
+        // Classes: 08 connection, 53 resources, 57 shutdown or cancelled by a timeout; 55P03 is a lock timeout,
+        // 25P03 and 25006 a session ended for idling and a standby that took over from nobody yet.
+        let code = state.code();
+        if matches!(code.get(..2), Some("08" | "53" | "57")) || matches!(code, "55P03" | "25P03" | "25006") {
+            return Error::Unavailable(Arc::new(error));
+        }
+        Error::Other(Arc::new(error))
+    }
+}
+
+/// Gives the conflict of one statement a meaning, at that statement.
+pub trait OnConflict<T> {
+    /// Replaces [`Error::Conflict`] by `f()`; other errors convert as usual.
+    ///
+    /// # Errors
+    /// Whatever the statement failed with, mapped.
+    fn on_conflict<E: From<Error>>(self, f: impl FnOnce() -> E) -> Result<T, E>;
+}
+
+impl<T> OnConflict<T> for Result<T, Error> {
+    fn on_conflict<E: From<Error>>(self, f: impl FnOnce() -> E) -> Result<T, E> {
+        self.map_err(|error| match error {
+            Error::Conflict => f(),
+            other => E::from(other),
+        })
+    }
+}
