@@ -18,10 +18,10 @@ pub struct Select<'a> {
 impl<'a> Select<'a> {
     /// Begins with a SELECT that ends in its WHERE clause. Everything that scopes the list belongs here, since cursors
     /// of [`Select::page`] are looked up among these rows only.
-    pub fn new(base: &'static str, params: impl IntoIterator<Item: Into<Param<'a>>>) -> Self {
+    pub fn new(base: &'static str, params: impl IntoIterator<Item = Param<'a>>) -> Self {
         Select {
             base,
-            base_params: params.into_iter().map(Into::into).collect(),
+            base_params: params.into_iter().collect(),
             filters: String::new(),
             filter_params: Vec::new(),
             order: "",
@@ -30,10 +30,10 @@ impl<'a> Select<'a> {
 
     /// Adds a condition.
     #[must_use]
-    pub fn and(mut self, condition: &'static str, params: impl IntoIterator<Item: Into<Param<'a>>>) -> Self {
+    pub fn and(mut self, condition: &'static str, params: impl IntoIterator<Item = Param<'a>>) -> Self {
         self.filters.push_str(" AND ");
         self.filters.push_str(condition);
-        self.filter_params.extend(params.into_iter().map(Into::into));
+        self.filter_params.extend(params);
         self
     }
 
