@@ -67,7 +67,7 @@ impl<'a> Select<'a> {
 
     /// The order of [`Select::all`] and [`Select::scan`], such as `o.name, o.id`.
     #[must_use]
-    pub fn order_by(mut self, columns: &'static str) -> Self {
+    pub fn order(mut self, columns: &'static str) -> Self {
         self.order = columns;
         self
     }
@@ -116,6 +116,22 @@ impl<'a> Select<'a> {
         let params = self.base_params.iter().skip(skipped).cloned().collect();
         Ok((format!("SELECT {columns} {from}"), params))
     }
+}
+
+/// The pattern for `LOWER(column) LIKE ? ESCAPE '\\'` that finds `text` anywhere, in either case of ASCII letters. Both
+/// engines fold only those: the columns have the "C" collation on PostgreSQL.
+#[must_use]
+pub fn contains(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '%' | '_') {
+            pattern.push('\\');
+        }
+        pattern.push(letter.to_ascii_lowercase());
+    }
+    pattern.push('%');
+    pattern
 }
 
 /// The bytes of `sql` outside of quotes, with their places and the depth of parentheses.
