@@ -13,7 +13,6 @@
 mod db;
 mod error;
 mod events;
-mod like;
 mod migrations;
 mod paging;
 mod postgres;
@@ -25,11 +24,10 @@ mod value;
 
 pub use db::{Config, Db, Engine};
 pub use error::{Cause, Error, OnConflict};
-pub use like::contains;
 #[doc(hidden)]
 pub use migrations::Migration;
 pub use paging::{Keyed, Keyset, Order, Page, PageRequest};
-pub use select::{Select, contains};
+pub use select::Select;
 pub use statements::{Statement, statements};
 pub use transaction::Tx;
 #[doc(hidden)]
