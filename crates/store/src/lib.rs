@@ -27,7 +27,7 @@ pub use error::{Cause, Error, OnConflict};
 #[doc(hidden)]
 pub use migrations::Migration;
 pub use paging::{Keyed, Keyset, Order, Page, PageRequest};
-pub use select::Select;
+pub use select::{Select, contains};
 pub use statements::{Statement, statements};
 pub use transaction::Tx;
 #[doc(hidden)]

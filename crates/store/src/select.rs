@@ -118,6 +118,22 @@ impl<'a> Select<'a> {
     }
 }
 
+/// The pattern for `LOWER(column) LIKE ? ESCAPE '\\'` that finds `text` anywhere, in either case of ASCII letters. Both
+/// engines fold only those: the columns have the "C" collation on PostgreSQL.
+#[must_use]
+pub fn contains(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '%' | '_') {
+            pattern.push('\\');
+        }
+        pattern.push(letter.to_ascii_lowercase());
+    }
+    pattern.push('%');
+    pattern
+}
+
 /// The bytes of `sql` outside of quotes, with their places and the depth of parentheses.
 fn code(sql: &str) -> impl Iterator<Item = (usize, u8, usize)> {
     let mut quote = None;
