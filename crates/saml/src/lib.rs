@@ -11,9 +11,13 @@
 //! * [`issue`] signs responses for the built-in test identity provider.
 //! * [`c14n`] is Canonical XML 1.0, exclusive and inclusive, over a parsed tree.
 
+mod algorithm;
 pub mod c14n;
 pub mod certificate;
+mod encoding;
 pub mod issue;
 pub mod metadata;
 pub mod request;
 pub mod response;
+mod time;
+pub mod xml;
