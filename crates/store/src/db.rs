@@ -60,7 +60,7 @@ pub struct Db {
 
 pub(crate) enum Backend {
     Sqlite(Sqlite),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 impl fmt::Debug for Db {
@@ -79,7 +79,7 @@ impl Db {
         let backend = match config {
             Config::Sqlite { path } => Backend::Sqlite(Sqlite::open(path.clone()).await?),
             Config::Postgres { url, pool_size, schema } => {
-                Backend::Postgres(Postgres::open(url, *pool_size, schema.as_deref()).await?)
+                Backend::Postgres(Box::new(Postgres::open(url, *pool_size, schema.as_deref()).await?))
             }
         };
         Ok(Db { backend: Arc::new(backend) })
@@ -111,6 +111,19 @@ impl Db {
                 sqlite.exclusive(move |connection| migrations::apply_sqlite(connection, list)).await
             }
             Backend::Postgres(postgres) => migrations::apply_postgres(postgres, list).await,
+        }
+    }
+
+    /// Runs a script of many statements as it is, outside any transaction of ours: for tests, which make schemas and
+    /// fixtures with it. On SQLite it runs on the connection that writes.
+    #[doc(hidden)]
+    pub async fn run_script(&self, sql: &str) -> Result<(), Error> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => {
+                let sql = sql.to_owned();
+                sqlite.exclusive(move |connection| Ok(connection.execute_batch(&sql)?)).await
+            }
+            Backend::Postgres(postgres) => Ok(postgres.dedicated().await?.batch_execute(sql).await?),
         }
     }
 

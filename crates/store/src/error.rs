@@ -62,19 +62,19 @@ impl Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::{ErrorCode, ffi};
-        let rusqlite::Error::SqliteFailure(failure, _) = &error else {
+        let rusqlite::Error::SqliteFailure(failure, message) = &error else {
             return Error::Other(Arc::new(error));
         };
         match failure.extended_code {
             ffi::SQLITE_CONSTRAINT_UNIQUE
             | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-            | ffi::SQLITE_CONSTRAINT_ROWID => return constraint(Error::Conflict, &error),
+            | ffi::SQLITE_CONSTRAINT_ROWID => return constraint(Error::Conflict, message.as_deref()),
             // SQLite reports ON DELETE RESTRICT as a trigger; the schema has no triggers of its own.
             ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER => {
-                return constraint(Error::ForeignKey, &error);
+                return constraint(Error::ForeignKey, message.as_deref());
             }
-            ffi::SQLITE_CONSTRAINT_CHECK => return constraint(Error::Check, &error),
-            ffi::SQLITE_CONSTRAINT_NOTNULL => return constraint(Error::NotNull, &error),
+            ffi::SQLITE_CONSTRAINT_CHECK => return constraint(Error::Check, message.as_deref()),
+            ffi::SQLITE_CONSTRAINT_NOTNULL => return constraint(Error::NotNull, message.as_deref()),
             _ => {}
         }
         match failure.code {
@@ -91,24 +91,11 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// The variants carry no detail, as it differs between the engines; the log keeps it.
-fn constraint(kind: Error, detail: &dyn std::error::Error) -> Error {
-    tracing::debug!(detail = %Chain(detail), "constraint refused a statement");
+/// The variants carry no name, as the engines differ in what they tell; the log does. Names only: what PostgreSQL
+/// says beyond that holds the values of the row.
+fn constraint(kind: Error, name: Option<&str>) -> Error {
+    tracing::debug!(constraint = name, "{kind}");
     kind
-}
-
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(error) = next {
-            write!(f, ": {error}")?;
-            next = error.source();
-        }
-        Ok(())
-    }
 }
 
 impl From<tokio_postgres::Error> for Error {
@@ -122,15 +109,15 @@ impl From<tokio_postgres::Error> for Error {
                 Error::Other(Arc::new(error))
             };
         };
+        let name = error.as_db_error().and_then(tokio_postgres::error::DbError::constraint);
         match *state {
-            SqlState::UNIQUE_VIOLATION => return constraint(Error::Conflict, &error),
+            SqlState::UNIQUE_VIOLATION => return constraint(Error::Conflict, name),
             SqlState::FOREIGN_KEY_VIOLATION | SqlState::RESTRICT_VIOLATION => {
-                return constraint(Error::ForeignKey, &error);
+                return constraint(Error::ForeignKey, name);
             }
-            SqlState::CHECK_VIOLATION => return constraint(Error::Check, &error),
-            SqlState::NOT_NULL_VIOLATION => return constraint(Error::NotNull, &error),
+            SqlState::CHECK_VIOLATION => return constraint(Error::Check, name),
+            SqlState::NOT_NULL_VIOLATION => return constraint(Error::NotNull, name),
             SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
-                tracing::debug!(detail = %Chain(&error), "transaction collided with another");
                 return Error::Serialization;
             }
             _ => {}

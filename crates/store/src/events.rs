@@ -68,7 +68,7 @@ impl Db {
                     .execute_text(
                         "UPDATE events SET position = $1 + waiting.ordinal
                          FROM (SELECT id, row_number() OVER (ORDER BY id) AS ordinal
-                               FROM (SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT $2) AS some)
+                               FROM (SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT $2) AS batch)
                               AS waiting
                          WHERE events.id = waiting.id AND events.position IS NULL",
                         &[Param::Int(position), Param::Int(BATCH)],

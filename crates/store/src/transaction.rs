@@ -24,7 +24,7 @@ pub struct Tx {
 #[derive(Debug)]
 enum Inner {
     Sqlite(Turn),
-    Postgres(Session),
+    Postgres(Box<Session>),
 }
 
 /// Runs a body in one atomic transaction: `transaction!(db, |tx| { .. Ok(value) })`, where `tx` is a `&mut Tx` and
@@ -135,7 +135,7 @@ impl Tx {
     }
 
     pub(crate) fn postgres(session: Session) -> Self {
-        Tx { session: Inner::Postgres(session), failed: None }
+        Tx { session: Inner::Postgres(Box::new(session)), failed: None }
     }
 
     #[doc(hidden)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use deadpool_postgres::{ClientWrapper, Connect};
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{CancelToken, Client, Config, NoTls};
 
 use super::CONNECT_LIMIT;
 use crate::Error;
@@ -74,6 +74,15 @@ impl Connector {
             .map_err(|_| Error::unavailable("connecting to the database took too long"))?
             .map_err(refused)?;
         Ok(ClientWrapper::new(client, task))
+    }
+
+    /// Asks the server to stop what runs on another connection. Best effort: its time limits remain.
+    pub async fn cancel(&self, token: CancelToken) {
+        match tokio::time::timeout(CONNECT_LIMIT, token.cancel_query(NoTls)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a statement could not be cancelled"),
+            Err(_) => tracing::debug!("cancelling a statement took too long"),
+        }
     }
 
     async fn connect_unbounded(

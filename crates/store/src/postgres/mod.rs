@@ -26,6 +26,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// ([`connect::Limits`]) are shorter, so this is met only when it is silent.
 const SILENCE_LIMIT: Duration = Duration::from_secs(45);
 
+/// How many connections that turn out to be dead a transaction tries to begin on.
+const BEGIN_ATTEMPTS: u32 = 4;
+
 pub(crate) struct Postgres {
     pool: Pool,
     pipelines: Pipelines,
@@ -60,13 +63,24 @@ impl Postgres {
     }
 
     pub async fn scan<T: FromRow>(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<T>, Error> {
-        let client = self.client().await?;
-        let result = bounded(query(&client, sql, params)).await;
-        discard_if_silent(client, result)
+        self.session().await?.query(sql, params).await
     }
 
     pub async fn begin(&self) -> Result<Session, Error> {
-        Session::begin(self.client().await?).await
+        let mut attempt = 1;
+        loop {
+            let mut session = self.session().await?;
+            match session.begin().await {
+                Ok(()) => return Ok(session),
+                // A connection that died in the pool; nothing has happened yet, so another one will do.
+                Err(error) if connection_lost(&error) && attempt < BEGIN_ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn session(&self) -> Result<Session, Error> {
+        Ok(Session::new(self.client().await?, self.connector.clone()))
     }
 
     pub async fn ping(&self) -> Result<(), Error> {
@@ -96,19 +110,22 @@ impl Postgres {
     }
 }
 
+/// Whether the connection itself is gone, so that the request may be made on another one if it may be made twice.
+fn connection_lost(error: &Error) -> bool {
+    let Error::Unavailable(cause) = error else { return false };
+    let Some(error) = cause.downcast_ref::<tokio_postgres::Error>() else { return false };
+    match error.code() {
+        // 57P01 to 57P03 are the server's shutdown, class 08 is the connection.
+        Some(state) => state.code().starts_with("57P0") || state.code().starts_with("08"),
+        None => true,
+    }
+}
+
 /// Ends the wait for a server that is silent.
 async fn bounded<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::time::timeout(SILENCE_LIMIT, work)
         .await
         .unwrap_or_else(|_| Err(Error::unavailable("the database server is silent")))
-}
-
-/// A connection on which something did not end must not go back to the pool.
-fn discard_if_silent<T>(client: Object, result: Result<T, Error>) -> Result<T, Error> {
-    if matches!(result, Err(Error::Unavailable(_))) {
-        drop(Object::take(client));
-    }
-    result
 }
 
 async fn query<T: FromRow>(client: &ClientWrapper, sql: &str, params: &[Param<'_>]) -> Result<Vec<T>, Error> {

@@ -10,7 +10,7 @@ use deadpool_postgres::ClientWrapper;
 use tokio::sync::Semaphore;
 
 use super::connect::{Connector, Limits};
-use super::{POOL_WAIT, bounded, query};
+use super::{POOL_WAIT, bounded, connection_lost, query};
 use crate::{Error, FromRow, Param};
 
 /// Connections that reads share.
@@ -70,12 +70,15 @@ impl Pipelines {
 
         let client = self.client(slot).await?;
         let result = bounded(query(&client, sql, params)).await;
-        if result.is_err() && client.is_closed() {
+        match result {
             // It died under the read, perhaps long ago: a server restart, a failover. A read may be repeated.
-            let client = self.client(slot).await?;
-            return bounded(query(&client, sql, params)).await;
+            Err(error) if client.is_closed() || connection_lost(&error) => {
+                slot.forget(&client);
+                let client = self.client(slot).await?;
+                bounded(query(&client, sql, params)).await
+            }
+            result => result,
         }
-        result
     }
 
     async fn client(&self, slot: &Slot) -> Result<Arc<ClientWrapper>, Error> {
@@ -105,6 +108,13 @@ impl Pipelines {
 }
 
 impl Slot {
+    fn forget(&self, dead: &Arc<ClientWrapper>) {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if client.as_ref().is_some_and(|client| Arc::ptr_eq(client, dead)) {
+            *client = None;
+        }
+    }
+
     fn living(&self) -> Option<Arc<ClientWrapper>> {
         let client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         client.as_ref().filter(|client| !client.is_closed()).cloned()
