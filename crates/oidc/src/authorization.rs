@@ -27,7 +27,7 @@ const PROTOCOL_PARAMETERS: [&str; 12] = [
 ];
 
 /// An authorization request for the code flow.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct AuthorizationRequest<'a> {
     /// The provider's authorization endpoint. A query of its own is kept.
     pub authorization_endpoint: &'a str,
@@ -51,6 +51,17 @@ pub struct AuthorizationRequest<'a> {
     pub domain_hint: Option<&'a str>,
     /// Further parameters, which may repeat but not replace those above.
     pub extra: &'a [(String, String)],
+}
+
+impl fmt::Debug for AuthorizationRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationRequest")
+            .field("authorization_endpoint", &self.authorization_endpoint)
+            .field("client_id", &self.client_id)
+            .field("redirect_uri", &self.redirect_uri)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An authorization request that cannot be made.
@@ -259,7 +270,7 @@ pub fn check_issuer(callback_iss: Option<&str>, provider: &Provider) -> Result<(
 
 /// An authorization request that arrived at a provider of ours. Client and redirect URI still have to be
 /// compared with what is registered, before anything is sent to that URI, errors included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct IncomingAuthorization {
     /// The client.
     pub client_id: String,
@@ -279,6 +290,16 @@ pub struct IncomingAuthorization {
     pub login_hint: Option<String>,
     /// What to ask.
     pub prompt: Option<String>,
+}
+
+impl fmt::Debug for IncomingAuthorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingAuthorization")
+            .field("client_id", &self.client_id)
+            .field("redirect_uri", &self.redirect_uri)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An authorization request that a provider of ours refuses.

@@ -1,5 +1,7 @@
 //! ID tokens of an upstream provider (OpenID Connect Core §2, §3.1.3.7).
 
+use std::fmt;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use serde_json::{Map, Value};
@@ -16,7 +18,7 @@ const MAX_SUBJECT_BYTES: usize = 255;
 
 /// What an ID token must agree with. All of it comes from the connection and the login in progress,
 /// nothing from the token.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Expected<'a> {
     /// The issuer the connection's discovery document gave ([`crate::discovery::Provider::issuer`]).
     pub issuer: &'a str,
@@ -38,12 +40,24 @@ pub struct Expected<'a> {
     pub max_age: Option<i64>,
 }
 
+impl fmt::Debug for Expected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected")
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .field("now", &self.now)
+            .field("algorithms", &self.algorithms)
+            .field("max_age", &self.max_age)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The claims of a verified ID token.
 ///
 /// Who this is is the pair ([`issuer`](Self::issuer), [`subject`](Self::sub)), see
 /// [`identity`](Self::identity): a `sub` means nothing outside its issuer, and an email address is a
 /// description that the issuer can set to anything.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Claims {
     /// `iss`, which equals the expected issuer.
     pub issuer: String,
@@ -74,6 +88,13 @@ impl Claims {
     #[must_use]
     pub fn identity(&self) -> (&str, &str) {
         (&self.issuer, &self.sub)
+    }
+}
+
+impl fmt::Debug for Claims {
+    /// Without what describes the person: that has no place in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claims").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 

@@ -25,7 +25,7 @@
 //! - JSON with a member named twice is refused, at any depth, and so are base64url texts that are not the
 //!   one canonical form of their bytes: two readers can never see two different tokens.
 //! - A claim of the wrong JSON type is an error, never "absent".
-//! - Types that hold codes, tokens or secrets have a `Debug` that leaves them out.
+//! - Types that hold codes, tokens, secrets or a person's data have a `Debug` that leaves them out.
 
 mod algorithm;
 pub mod authorization;
