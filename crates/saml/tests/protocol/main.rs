@@ -1,0 +1,17 @@
+//! What the crate promises, tried from outside: documents are forged and signed here, with keys from `tests/keys`.
+//!
+//! Modules named `sNN_*` follow the attack classes of a SAML service provider; `interoperation` and
+//! `canonical_form` compare with the `xmlsec1` command and with bergshamra.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod forge;
+
+mod accepted;
+mod vendors;
