@@ -103,7 +103,7 @@ impl From<tokio_postgres::Error> for Error {
         use tokio_postgres::error::SqlState;
         let Some(state) = error.code() else {
             let io = std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
-            return if error.is_closed() || io || error.as_db_error().is_some() {
+            return if error.is_closed() || io {
                 Error::Unavailable(Arc::new(error))
             } else {
                 Error::Other(Arc::new(error))

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{CancelToken, Client, Config, NoTls};
 
 use super::CONNECT_LIMIT;
+use super::tls::{self, Tls};
 use crate::Error;
 
 /// What a connection is for, which decides how long its statements may run.
@@ -38,13 +39,14 @@ impl Limits {
 #[derive(Clone)]
 pub(crate) struct Connector {
     config: Arc<Config>,
+    tls: Tls,
     /// Statements that set up every connection.
     settings: Arc<str>,
 }
 
 impl Connector {
     pub fn new(url: &str, schema: Option<&str>) -> Result<Self, Error> {
-        let mut config: Config = url.parse().map_err(|error| Error::Other(Arc::new(error)))?;
+        let (mut config, tls) = tls::configure(url)?;
         if config.get_application_name().is_none() {
             config.application_name("portcullis");
         }
@@ -65,7 +67,7 @@ impl Connector {
         if let Some(schema) = schema {
             settings.push_str(&format!("; SET search_path TO \"{}\"", schema.replace('"', "\"\"")));
         }
-        Ok(Connector { config: Arc::new(config), settings: settings.into() })
+        Ok(Connector { config: Arc::new(config), tls, settings: settings.into() })
     }
 
     pub async fn connect(&self, limits: Limits) -> Result<ClientWrapper, Error> {
@@ -78,7 +80,13 @@ impl Connector {
 
     /// Asks the server to stop what runs on another connection. Best effort: its time limits remain.
     pub async fn cancel(&self, token: CancelToken) {
-        match tokio::time::timeout(CONNECT_LIMIT, token.cancel_query(NoTls)).await {
+        let cancelled = async {
+            match &self.tls {
+                Tls::Off => token.cancel_query(NoTls).await,
+                Tls::On(tls) => token.cancel_query(tls.clone()).await,
+            }
+        };
+        match tokio::time::timeout(CONNECT_LIMIT, cancelled).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "a statement could not be cancelled"),
             Err(_) => tracing::debug!("cancelling a statement took too long"),
@@ -89,14 +97,24 @@ impl Connector {
         &self,
         limits: Limits,
     ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
-        let (client, connection) = self.config.connect(NoTls).await?;
-        let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::warn!(%error, "a database connection ended");
+        let (client, task) = match &self.tls {
+            Tls::Off => {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                (client, tokio::spawn(drive(connection)))
             }
-        });
+            Tls::On(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                (client, tokio::spawn(drive(connection)))
+            }
+        };
         client.batch_execute(&format!("{}; {}", self.settings, limits.settings())).await?;
         Ok((client, task))
+    }
+}
+
+async fn drive<E: std::fmt::Display>(connection: impl Future<Output = Result<(), E>>) {
+    if let Err(error) = connection.await {
+        tracing::warn!(%error, "a database connection ended");
     }
 }
 

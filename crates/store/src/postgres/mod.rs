@@ -3,6 +3,7 @@
 mod connect;
 mod pipelines;
 mod session;
+mod tls;
 
 use std::pin::pin;
 use std::sync::Arc;

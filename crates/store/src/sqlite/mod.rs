@@ -3,7 +3,11 @@
 mod readers;
 mod writer;
 
-use std::path::PathBuf;
+#[cfg(unix)]
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +47,9 @@ impl Sqlite {
             writer.pragma_update(None, "journal_mode", "WAL")?;
             // Every commit is on disk before it is acknowledged.
             writer.pragma_update(None, "synchronous", "FULL")?;
+            // On macOS a plain fsync stops at the drive's cache.
+            writer.pragma_update(None, "fullfsync", true)?;
+            writer.pragma_update(None, "checkpoint_fullfsync", true)?;
             writer.pragma_update(None, "cache_size", -8000)?;
             writer.pragma_update(None, "wal_autocheckpoint", 2000)?;
             // A WAL that one long scan made large shrinks again at the next checkpoint.
@@ -158,16 +165,28 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// The file holds secrets, so nobody but its owner may read it; SQLite gives its side files the same mode.
-fn create_private(path: &std::path::Path) -> Result<(), Error> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+fn create_private(path: &Path) -> Result<(), Error> {
+    let unavailable = |error: std::io::Error| Error::Unavailable(Arc::new(error));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|error| Error::Unavailable(Arc::new(error)))
+    match options.open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(unavailable(error)),
+    }
+    // The folder's entry must be as durable as what will be in the file.
+    #[cfg(unix)]
+    {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(unavailable)?;
+    }
+    Ok(())
 }
 
 /// A connection with the settings that both sides share.
-fn connect(path: &std::path::Path, flags: OpenFlags) -> Result<Connection, Error> {
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -215,5 +234,14 @@ fn query<T: FromRow>(connection: &Connection, sql: &str, params: &[Param<'_>]) -
 fn execute(connection: &Connection, sql: &str, params: &[Param<'_>]) -> Result<u64, Error> {
     let mut statement = connection.prepare_cached(sql)?;
     bind(&mut statement, params)?;
-    Ok(statement.raw_execute()? as u64)
+    if statement.column_count() == 0 {
+        return Ok(statement.raw_execute()? as u64);
+    }
+    // Rows that nobody asked for: PostgreSQL counts them.
+    let mut rows = statement.raw_query();
+    let mut count = 0;
+    while rows.next()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
 }

@@ -231,7 +231,12 @@ impl Turn {
         })?;
         self.savepoint = false;
         if self.writer.waiters.is_empty() && self.writer.connection.total_changes() == self.writer.changes {
-            // Nobody has changed anything: there is nothing to wait for, and `Drop` ends the transaction.
+            // No row has changed, so there is nothing to bring to the disk and nobody to share with.
+            if let Err(error) = self.writer.run("COMMIT") {
+                let error = Error::from(error);
+                self.writer.fail_epoch(&error);
+                return Err(error);
+            }
             return Ok(());
         }
         let (waiter, fate) = oneshot::channel();

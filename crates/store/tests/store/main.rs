@@ -10,5 +10,6 @@ mod paging;
 mod postgres;
 mod reads;
 mod sqlite;
+mod tls;
 mod transactions;
 mod values;

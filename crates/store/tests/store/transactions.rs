@@ -142,6 +142,8 @@ async fn statements_return_counts_and_rows() {
                 )
                 .await?;
             let all: Vec<(String, i64)> = tx.query("SELECT id, amount FROM parents ORDER BY id", &[]).await?;
+            let counted = tx.execute("UPDATE parents SET amount = amount RETURNING id", &[]).await?;
+            assert_eq!(counted, 2);
             Ok((none, both, ignored, returned, refused, all))
         });
         let (none, both, ignored, returned, refused, all) = result.unwrap();
@@ -278,6 +280,19 @@ async fn serialization_failures_are_run_again_and_given_up_at_last() {
             assert_eq!(runs, if succeeds { 4 } else { 10 });
         }
         assert_eq!(amount(&fresh.db, "a").await, 10 + 3 + 100 + 10);
+    })
+    .await;
+}
+
+/// A transaction that changes no row is a transaction all the same.
+#[tokio::test]
+async fn definitions_are_committed() {
+    on_each_engine(TABLE, async |fresh| {
+        let result: Result<u64, Error> =
+            transaction!(fresh.db, |tx| { tx.execute("CREATE TABLE made (id TEXT PRIMARY KEY)", &[]).await });
+        result.unwrap();
+        let made: Vec<String> = fresh.open_again().await.read("SELECT id FROM made", &[]).await.unwrap();
+        assert!(made.is_empty());
     })
     .await;
 }
