@@ -79,7 +79,6 @@ CREATE TABLE sign_ins (
     browser_hash TEXT COLLATE "C" NOT NULL,
     redirect_uri TEXT COLLATE "C" NOT NULL,
     state TEXT COLLATE "C",
-    nonce TEXT COLLATE "C",
     code_challenge TEXT COLLATE "C",
     login_hint TEXT COLLATE "C",
     force_authentication BIGINT NOT NULL CHECK (force_authentication IN (0, 1)),
@@ -110,3 +109,5 @@ CREATE TABLE saml_assertions (
     PRIMARY KEY (connection_id, assertion_id)
 );
 CREATE INDEX saml_assertions_expiry ON saml_assertions (expires_at);
+CREATE INDEX connections_sp_entity_id ON connections (environment_id, sp_entity_id);
+CREATE INDEX connections_client_id ON connections (environment_id, client_id);

@@ -165,3 +165,21 @@ fn generate(name: &str) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), anyhow::Error> 
     let certificate = params.self_signed(&signer).context("self-signed certificate")?;
     Ok((private_key, certificate.der().to_vec()))
 }
+
+/// The environment a key belongs to.
+pub async fn environment_of(
+    app: &App,
+    id: SigningKeyId,
+    purpose: Purpose,
+) -> Result<Option<EnvironmentId>> {
+    let environment: Option<String> = app
+        .db
+        .read_one(
+            "SELECT environment_id FROM signing_keys WHERE id = $1 AND purpose = $2",
+            params![id, purpose.as_str()],
+        )
+        .await?;
+    environment
+        .map(|id| id.parse().map_err(|_| Error::internal("a signing key of no environment")))
+        .transpose()
+}
