@@ -25,7 +25,7 @@ pub enum Error {
     #[error("the transaction could not be serialized with another")]
     Serialization,
     /// The database cannot be reached, is busy, is full, or took longer than the limit. A later attempt may
-    /// succeed.
+    /// succeed. When a connection to PostgreSQL breaks during COMMIT, it is not known whether it happened.
     #[error("the database is unavailable")]
     Unavailable(#[source] Cause),
     /// A `before` or `after` cursor that names no row of the list.

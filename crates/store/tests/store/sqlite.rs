@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use store::{Attempts, Config, Db, Error, params, transaction};
 
-use crate::harness::on_sqlite;
+use crate::harness::{Dice, on_sqlite};
 
 const TABLE: &str = "CREATE TABLE blobs (id BIGINT PRIMARY KEY, content TEXT NOT NULL)";
 
@@ -76,6 +76,84 @@ async fn a_full_disk_is_reported_to_those_it_hits() {
         db.run_script("PRAGMA max_page_count = 100000").await.unwrap();
         insert(db, 1000, "x").await.unwrap();
         assert_eq!(count(db).await, kept + 1);
+    })
+    .await;
+}
+
+/// Everything that can go wrong at once. Whoever is told `Ok` finds their rows, whoever is told otherwise does not, and
+/// whoever is not told finds both or none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn accidents_of_all_kinds_do_not_mix() {
+    on_sqlite(TABLE, async |fresh| {
+        let db = &fresh.db;
+        insert(db, -1, "").await.unwrap();
+        let mut dice = Dice(0xacc1);
+        let mut tasks = Vec::new();
+        for number in 0..2000_i64 {
+            // Each rollback of everything takes a whole epoch with it, so there are few.
+            let accident = if number % 100 == 99 { 0 } else { 1 + dice.below(11) };
+            let patience = dice.below(40);
+            let db = db.clone();
+            let task = tokio::spawn(async move {
+                let result: Result<(), Error> = transaction!(db, |tx| {
+                    for half in 0..2 {
+                        let id = number * 2 + half;
+                        tx.execute("INSERT INTO blobs (id, content) VALUES ($1, $2)", params![id, ""])
+                            .await?;
+                    }
+                    match accident {
+                        0 => drop(tx.execute("ROLLBACK", &[]).await),
+                        1 => {
+                            tx.execute("INSERT INTO blobs (id, content) VALUES (-1, '')", &[]).await?;
+                        }
+                        // Unlike panic!, it prints nothing.
+                        2 => std::panic::resume_unwind(Box::new("on purpose")),
+                        3 => tokio::task::yield_now().await,
+                        4 => return Err(Error::UnknownCursor),
+                        _ => {}
+                    }
+                    Ok(())
+                });
+                assert!(result.is_err() || accident >= 5, "{accident}");
+                result
+            });
+            if accident == 5 {
+                let abort = task.abort_handle();
+                tokio::spawn(async move {
+                    for _ in 0..patience {
+                        tokio::task::yield_now().await;
+                    }
+                    abort.abort();
+                });
+            }
+            tasks.push((accident, task));
+            if number % 50 == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        let (mut kept, mut shared_fate) = (0, 0);
+        for (number, (accident, task)) in (0_i64..).zip(tasks) {
+            let outcome = task.await;
+            let found: Vec<i64> = db
+                .read("SELECT id FROM blobs WHERE id IN ($1, $2)", params![number * 2, number * 2 + 1])
+                .await
+                .unwrap();
+            match outcome {
+                Ok(Ok(())) => {
+                    assert_eq!(found.len(), 2);
+                    kept += 1;
+                }
+                Ok(Err(error)) => {
+                    assert!(found.is_empty(), "{error:?}");
+                    // Nobody's fault but that of whoever rolled everything back.
+                    shared_fate += u32::from(accident > 5 && matches!(error, Error::Unavailable(_)));
+                }
+                Err(error) if error.is_panic() => assert!(accident == 2 && found.is_empty()),
+                Err(_) => assert!(found.is_empty() || found.len() == 2),
+            }
+        }
+        assert!(kept > 100 && shared_fate > 0, "{kept} kept, {shared_fate} shared the fate of another");
+        insert(db, -2, "").await.unwrap();
     })
     .await;
 }
