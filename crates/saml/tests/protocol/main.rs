@@ -11,7 +11,11 @@
     reason = "tests fail by panicking"
 )]
 
-mod forge;
-
 mod accepted;
+mod forge;
+mod s01_wrapping;
+mod s02_ids;
+mod s03_to_s08_signature;
+mod s09_to_s12_parsing;
+mod s15_to_s24_profile;
 mod vendors;

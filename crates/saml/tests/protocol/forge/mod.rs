@@ -170,19 +170,24 @@ pub fn attack_before_signing(name: &str, codes: &str, change: impl Fn(&str) -> S
     }
 }
 
+/// The element with this ID; roxmltree's own look-up by name takes an attribute of any namespace.
+pub fn element_with_id<'a, 'i>(document: &'a roxmltree::Document<'i>, id: &str) -> roxmltree::Node<'a, 'i> {
+    let is_own =
+        |a: &roxmltree::Attribute<'_, '_>| a.namespace().is_none() && a.name() == "ID" && a.value() == id;
+    document.descendants().find(|node| node.attributes().any(|a| is_own(&a))).expect("an element with the id")
+}
+
 /// The text of the element with this ID, and of the parts that attacks move about.
 pub fn element_text(xml: &str, id: &str) -> String {
     let document = roxmltree::Document::parse(xml).unwrap();
-    let node =
-        document.descendants().find(|node| node.attribute("ID") == Some(id)).expect("an element with the id");
+    let node = element_with_id(&document, id);
     xml[node.range()].to_owned()
 }
 
 /// The text of the signature that is a child of the element with this ID.
 pub fn signature_text(xml: &str, id: &str) -> Option<String> {
     let document = roxmltree::Document::parse(xml).unwrap();
-    let node =
-        document.descendants().find(|node| node.attribute("ID") == Some(id)).expect("an element with the id");
+    let node = element_with_id(&document, id);
     let signature = node.children().find(|child| child.tag_name().name() == "Signature")?;
     Some(xml[signature.range()].to_owned())
 }

@@ -32,6 +32,15 @@ pub struct Spec {
     pub key_info: Option<String>,
     /// White space between the elements of the signature, and line breaks in base64.
     pub pretty: bool,
+    /// Replacements in the signature's text before its `SignedInfo` is signed, so that what is strange is genuine.
+    pub edits: Vec<(String, String)>,
+}
+
+impl Spec {
+    /// The usual signature, edited before it is signed.
+    pub fn edited(from: &str, to: &str) -> Self {
+        Self { edits: vec![(from.to_owned(), to.to_owned())], ..Self::default() }
+    }
 }
 
 impl Default for Spec {
@@ -46,6 +55,7 @@ impl Default for Spec {
             digest_method: SHA256,
             key_info: Some(x509_data("idp")),
             pretty: false,
+            edits: Vec::new(),
         }
     }
 }
@@ -59,8 +69,7 @@ pub fn x509_data(name: &str) -> String {
 /// Signs the element with the ID `id` and puts the signature after its issuer, or first if it has none.
 pub fn sign(xml: &str, id: &str, spec: &Spec) -> String {
     let document = roxmltree::Document::parse(xml).unwrap();
-    let node =
-        document.descendants().find(|node| node.attribute("ID") == Some(id)).expect("an element with the id");
+    let node = super::element_with_id(&document, id);
     let issuer = node.first_element_child().filter(|child| child.tag_name().name() == "Issuer");
     let at = issuer.map_or_else(|| node.first_child().unwrap().range().start, |issuer| issuer.range().end);
     let mut canonical = String::new();
@@ -70,6 +79,9 @@ pub fn sign(xml: &str, id: &str, spec: &Spec) -> String {
     let mut signature = signature_xml(spec, id, &digest);
     if spec.pretty {
         signature = signature.replace("><", ">\n  <");
+    }
+    for (from, to) in &spec.edits {
+        signature = super::swap_first(&signature, from, to);
     }
     let (before, after) = xml.split_at(at);
     complete(&format!("{before}{signature}{after}"), spec)
