@@ -12,6 +12,7 @@
 )]
 
 mod accepted;
+mod canonical_form;
 mod forge;
 mod s01_wrapping;
 mod s02_ids;

@@ -2,6 +2,8 @@
 //! connection.
 
 pub mod keys;
+pub mod oracle;
+pub mod random;
 pub mod sign;
 
 use base64::Engine as _;
