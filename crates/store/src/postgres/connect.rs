@@ -26,7 +26,8 @@ pub(crate) enum Limits {
 impl Limits {
     fn settings(self) -> &'static str {
         match self {
-            Limits::Read => "SET statement_timeout = '5s'",
+            // Read-only, as SQLite's read connections are: a write in the wrong place fails on both.
+            Limits::Read => "SET statement_timeout = '5s'; SET default_transaction_read_only = on",
             Limits::Pooled => {
                 "SET statement_timeout = '30s'; SET lock_timeout = '5s';
                  SET idle_in_transaction_session_timeout = '60s'"

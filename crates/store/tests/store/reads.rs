@@ -76,6 +76,16 @@ async fn a_long_scan_holds_up_nobody_and_ends_with_its_caller() {
 }
 
 #[tokio::test]
+async fn reads_cannot_write() {
+    on_each_engine(TABLE, async |fresh| {
+        let sql = "INSERT INTO items (id, owner, amount) VALUES ('a', 'x', 1) RETURNING id";
+        assert!(fresh.db.read::<String>(sql, &[]).await.is_err());
+        assert!(fresh.db.read::<String>("SELECT id FROM items", &[]).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn select_puts_filters_together() {
     on_each_engine(TABLE, async |fresh| {
         let db = &fresh.db;
