@@ -47,6 +47,11 @@ async function withPage(options, body) {
   }
 }
 
+/** A page that says what went wrong does so with a status, which the browser's console mentions. */
+function forgiveStatus(page) {
+  page.complaints = page.complaints.filter((complaint) => !/responded with a status of 4\d\d/.test(complaint));
+}
+
 async function seesProfile(page, type, email = alice.email) {
   await page.getByTestId('profile-email').waitFor();
   assert.equal((await page.getByTestId('profile-email').innerText()).trim(), email);
@@ -118,6 +123,29 @@ async function tabTo(page, selector) {
   assert.fail(`${selector} is out of the keyboard's reach`);
 }
 
+describe('a sign-in that must not succeed', () => {
+  for (const { name, button } of ways) {
+    test(`is explained when the person refuses, by ${name}`, () =>
+      withPage({}, async (page) => {
+        await page.goto(`${server.url}/demo`);
+        await page.getByTestId(button).click();
+        await page.getByTestId('deny').click();
+        assert.equal((await page.getByTestId('error').innerText()).trim(), 'access_denied');
+        forgiveStatus(page);
+      }));
+
+    test(`is explained when the person is from elsewhere, by ${name}`, () =>
+      withPage({}, async (page) => {
+        await page.goto(`${server.url}/demo`);
+        await page.getByTestId(button).click();
+        await signInAtBuiltInProvider(page, { ...alice, email: 'mallory@elsewhere-corp.com' });
+        const error = (await page.getByTestId('error').innerText()).trim();
+        assert.equal(error, 'profile_not_allowed_outside_organization');
+        forgiveStatus(page);
+      }));
+  }
+});
+
 describe('every page', () => {
   /** The pages a person can meet, each a way to get there. */
   const pages = {
@@ -134,16 +162,44 @@ describe('every page', () => {
     },
     'profile-saml': (page) => signedIn(page, ways[0]),
     'profile-oidc': (page) => signedIn(page, ways[1]),
+    'demo-signed-in': async (page) => {
+      await signedIn(page, ways[1]);
+      await page.goto(`${server.url}/demo`);
+      await page.getByTestId('session-email').waitFor();
+    },
+    'identity-provider-problem': async (page) => {
+      await atIdentityProvider(page, ways[0]);
+      await signInAtBuiltInProvider(page, { ...alice, groups: Array(60).fill('crowd').join(', ') });
+      await page.getByTestId('problem').waitFor();
+      forgiveStatus(page);
+    },
+    'refused-by-the-person': async (page) => {
+      await atIdentityProvider(page, ways[1]);
+      await page.getByTestId('deny').click();
+      await page.getByTestId('demo-explanation').waitFor();
+      forgiveStatus(page);
+    },
+    'foreign-state': async (page) => {
+      await page.goto(`${server.url}/demo`);
+      await page.getByTestId('try-state').click();
+      await page.getByTestId('demo-explanation').waitFor();
+      forgiveStatus(page);
+    },
     'untrusted-redirect': async (page) => {
+      await page.goto(`${server.url}/demo`);
+      await page.getByTestId('try-redirect').click();
+      await page.getByTestId('error-code').waitFor();
+      forgiveStatus(page);
+    },
+    'unknown-client': async (page) => {
       const url = sdk(server).sso.getAuthorizationUrl({
         connection: server.saml_connection_id,
-        clientId: server.client_id,
-        redirectUri: 'https://elsewhere-corp.com/callback',
+        clientId: 'client_01H00000000000000000000000',
+        redirectUri: `${server.url}/demo/callback`,
       });
       await page.goto(url);
       await page.getByTestId('error-code').waitFor();
-      assert.notEqual((await page.getByTestId('error-code').innerText()).trim(), '');
-      page.complaints = page.complaints.filter((complaint) => !complaint.includes('responded with a status of 4'));
+      forgiveStatus(page);
     },
   };
 

@@ -214,6 +214,27 @@ describe('single sign-on', () => {
     assert.equal(callback.state, awkwardState);
   });
 
+  for (const field of ['saml_connection_id', 'oidc_connection_id']) {
+    test(`tells the application that the person refused (${field})`, async () => {
+      const url = workos.sso.getAuthorizationUrl({
+        connection: server[field],
+        clientId: server.client_id,
+        redirectUri: application.redirectUri,
+        state: awkwardState,
+      });
+      const page = await openPage(browser);
+      try {
+        await page.goto(url);
+        const [callback] = await Promise.all([application.callback(), page.getByTestId('deny').click()]);
+        assert.equal(callback.error, 'access_denied');
+        assert.equal(callback.state, awkwardState);
+        assert.equal(callback.code, undefined);
+      } finally {
+        await page.context().close();
+      }
+    });
+  }
+
   test('tells the application which selector was wrong', async () => {
     const common = { clientId: server.client_id, redirectUri: application.redirectUri, state: awkwardState };
     const cases = [
