@@ -43,10 +43,11 @@ impl App {
         Ok(Self(Arc::new(State { config, db, clock, random, keyring, outbound, extensions })))
     }
 
-    /// An area's own state, registered when the app was put together.
+    /// An area's own state, registered (in an `Arc`) when the app was put together.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<&T> {
         self.extensions
-            .get::<T>()
+            .get::<Arc<T>>()
+            .map(AsRef::as_ref)
             .ok_or_else(|| Error::internal(format!("{} was not registered", std::any::type_name::<T>())))
     }
 

@@ -7,12 +7,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use kernel::http::{ClientInfo, Form, Params, Path, Query};
 use kernel::{App, Error, Result};
+use saml::certificate::Certificate;
 use saml::metadata::{SpMetadata, sp_metadata};
-use saml::response::{Expected, verify};
+use saml::response::{Expected, Verified, verify};
 
 use crate::attributes;
 use crate::authorize::{Told, error_page, error_redirect, redirect, with_parameters};
-use crate::connections::{self, Connection, queries};
+use crate::connections::{self, Connection, Saml, queries};
 use crate::sign_in::{self, Flow, Outcome, Refusal, Status, browser};
 
 /// A decoded response may have 1 MB; Base64 and form encoding make it larger.
@@ -128,28 +129,44 @@ async fn check(
         return Ok(Err(Refusal::connection_inactive()));
     }
     let saml = connection.saml().ok_or_else(|| Error::internal("not a SAML connection"))?;
-    let idp_entity_id = saml.idp_entity_id.as_deref().unwrap_or_default();
     let certificates = connections::trusted(app, connection.id).await?;
-    let expected = Expected {
-        idp_entity_id,
-        sp_entity_id: &saml.sp_entity_id,
-        acs_url: &saml.acs_url,
-        in_response_to: &flow.request_id,
-        now: app.clock.now().0,
-        certificates: &certificates,
-        allow_sha1: false,
-    };
-    let verdict = if response.len() > LARGE {
-        tokio::task::block_in_place(|| verify(response, &expected))
-    } else {
-        verify(response, &expected)
-    };
+    let verdict = verdict(app, saml, certificates, flow, response).await?;
     let verified = match verdict {
         Ok(verified) => verified,
         Err(refusal) => return Ok(Err(Refusal::answer(refusal.code(), refusal.to_string()))),
     };
     Ok(attributes::from_saml(connection, &verified)
         .map(|identity| (identity, verified.assertion_id, verified.replay_until)))
+}
+
+/// Verifies in place what takes microseconds, and elsewhere what may take longer.
+async fn verdict(
+    app: &App,
+    saml: &Saml,
+    certificates: Vec<Certificate>,
+    flow: &Flow,
+    response: &str,
+) -> Result<std::result::Result<Verified, saml::response::Refusal>> {
+    let now = app.clock.now().0;
+    let judge = move |saml: &Saml, certificates: &[Certificate], request_id: &str, response: &str| {
+        let expected = Expected {
+            idp_entity_id: saml.idp_entity_id.as_deref().unwrap_or_default(),
+            sp_entity_id: &saml.sp_entity_id,
+            acs_url: &saml.acs_url,
+            in_response_to: request_id,
+            now,
+            certificates,
+            allow_sha1: false,
+        };
+        verify(response, &expected)
+    };
+    if response.len() <= LARGE {
+        return Ok(judge(saml, &certificates, &flow.request_id, response));
+    }
+    let (saml, request_id, response) = (saml.clone(), flow.request_id.clone(), response.to_owned());
+    tokio::task::spawn_blocking(move || judge(&saml, &certificates, &request_id, &response))
+        .await
+        .map_err(|_| Error::internal("verifying a large response failed"))
 }
 
 /// Sends the browser back to the application, with the code or with a generic error.

@@ -5,7 +5,7 @@ mod metadata;
 mod queries;
 mod routes;
 
-pub use queries::{get, lock_live};
+pub use queries::{get, get_by_external_id, lock_live};
 pub use routes::router;
 
 use kernel::events::{Scope, emit, emit_update};

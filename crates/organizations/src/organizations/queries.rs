@@ -48,7 +48,8 @@ pub async fn get(
     with_domains(db, found).await
 }
 
-pub(super) async fn get_by_external_id(
+/// One live organization by the id its owner gave it.
+pub async fn get_by_external_id(
     db: &Db,
     environment: EnvironmentId,
     external_id: &str,

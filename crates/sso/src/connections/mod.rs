@@ -376,3 +376,17 @@ pub(crate) fn protocol_of(settings: &Settings) -> Protocol {
         Settings::Oidc(_) => Protocol::Oidc,
     }
 }
+
+/// Moves a connection to `state` in a transaction of its own, with its event; for seeds.
+pub async fn enter_state(
+    app: &App,
+    scope: Scope<'_>,
+    connection: Connection,
+    state: State,
+) -> Result<Connection> {
+    kernel::transaction!(app, |tx| {
+        let mut connection = connection.clone();
+        set_state(tx, app, scope, &mut connection, state).await?;
+        Ok(connection)
+    })
+}

@@ -1,0 +1,9 @@
+//! Portcullis put together: the router of all areas, and the commands that run it.
+
+pub mod assembly;
+pub mod commands;
+pub mod dev;
+mod listen;
+mod logging;
+pub mod seed;
+pub mod serve;
