@@ -13,7 +13,11 @@
 
 mod accepted;
 mod canonical_form;
+mod certificates;
 mod forge;
+mod interoperation;
+mod metadata;
+mod requests;
 mod s01_wrapping;
 mod s02_ids;
 mod s03_to_s08_signature;
