@@ -69,6 +69,7 @@ CREATE TABLE signing_keys (
     created_at INTEGER NOT NULL,
     retired_at INTEGER
 );
+CREATE INDEX signing_keys_environment ON signing_keys (environment_id, purpose, created_at);
 CREATE UNIQUE INDEX signing_keys_active ON signing_keys (environment_id, purpose) WHERE retired_at IS NULL;
 
 -- The order of events: SQLite's single writer takes the next number at once, PostgreSQL numbers committed

@@ -156,8 +156,9 @@ fn generate(name: &str) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), anyhow::Error> 
     let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| anyhow!("RSA key generation failed"))?;
     let der = pair.as_der().map_err(|_| anyhow!("RSA key encoding failed"))?;
     let private_key = Zeroizing::new(der.as_ref().to_vec());
-    let signer = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&private_key.as_slice().into(), &PKCS_RSA_SHA256)
-        .context("RSA key for the certificate")?;
+    let signer =
+        rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&private_key.as_slice().into(), &PKCS_RSA_SHA256)
+            .context("RSA key for the certificate")?;
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CommonName, name);
     let mut params = CertificateParams::default();
@@ -167,11 +168,7 @@ fn generate(name: &str) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), anyhow::Error> 
 }
 
 /// The environment a key belongs to.
-pub async fn environment_of(
-    app: &App,
-    id: SigningKeyId,
-    purpose: Purpose,
-) -> Result<Option<EnvironmentId>> {
+pub async fn environment_of(app: &App, id: SigningKeyId, purpose: Purpose) -> Result<Option<EnvironmentId>> {
     let environment: Option<String> = app
         .db
         .read_one(

@@ -108,10 +108,7 @@ impl Error {
 
     /// An OAuth error, always 400 here (RFC 6749 §5.2).
     pub fn oauth(error: &str, description: impl Into<String>) -> Self {
-        Self::api(
-            StatusCode::BAD_REQUEST,
-            json!({ "error": error, "error_description": description.into() }),
-        )
+        Self::api(StatusCode::BAD_REQUEST, json!({ "error": error, "error_description": description.into() }))
     }
 
     /// 503 with `Retry-After`: a dependency is away or we are overloaded.

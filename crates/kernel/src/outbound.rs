@@ -295,10 +295,32 @@ mod tests {
     #[test]
     fn g1_addresses_that_are_not_public_are_refused_in_every_spelling() {
         for host in [
-            "127.0.0.1", "127.1", "0", "0.0.0.0", "2130706433", "0x7f.1", "017700000001", "[::]", "[::1]",
-            "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fe80::1]",
-            "[fc00::1]", "169.254.169.254", "[fd00:ec2::254]", "100.64.0.1", "192.0.0.1", "198.18.0.1",
-            "224.0.0.1", "240.0.0.1", "255.255.255.255", "10.0.0.1", "172.16.0.1", "192.168.1.1",
+            "127.0.0.1",
+            "127.1",
+            "0",
+            "0.0.0.0",
+            "2130706433",
+            "0x7f.1",
+            "017700000001",
+            "[::]",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[64:ff9b::7f00:1]",
+            "[2002:7f00:1::]",
+            "[fe80::1]",
+            "[fc00::1]",
+            "169.254.169.254",
+            "[fd00:ec2::254]",
+            "100.64.0.1",
+            "192.0.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
         ] {
             let error = outbound().check(&format!("https://{host}/x")).unwrap_err();
             assert_eq!(error.code(), "address_not_allowed", "{host}");
@@ -338,7 +360,8 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut buffer = [0; 1024];
             let _read = stream.read(&mut buffer).await.unwrap();
-            let answer = "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n";
+            let answer =
+                "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
         let outbound = Outbound::new(&OutboundConfig::loopback()).unwrap();

@@ -111,7 +111,11 @@ fn announce(app: &App, seeded: &Seeded, as_json: bool) {
     println!("                 {}  OpenID Connect", seeded.oidc_connection);
     println!();
     println!("Point an SDK here:");
-    println!("  Node     new WorkOS('{}', {{ apiHostname: 'localhost', port: {}, https: false }})", seed::API_KEY, app.config.listen.port());
+    println!(
+        "  Node     new WorkOS('{}', {{ apiHostname: 'localhost', port: {}, https: false }})",
+        seed::API_KEY,
+        app.config.listen.port()
+    );
     println!("  Python   WorkOSClient(api_key='{}', client_id='…', base_url='{url}/')", seed::API_KEY);
     println!();
     println!("Press Ctrl+C to stop.");

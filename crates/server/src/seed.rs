@@ -164,8 +164,7 @@ async fn environment(app: &App) -> Result<(EnvironmentId, bool), anyhow::Error> 
 }
 
 async fn organization(app: &App, environment: EnvironmentId) -> Result<OrganizationId, anyhow::Error> {
-    let present =
-        organizations::organizations::get_by_external_id(&app.db, environment, EXTERNAL_ID).await?;
+    let present = organizations::organizations::get_by_external_id(&app.db, environment, EXTERNAL_ID).await?;
     if let Some(present) = present {
         return Ok(present.id);
     }
@@ -261,11 +260,7 @@ async fn redirect_uri(app: &App, environment: EnvironmentId, uri: &str) -> Resul
     made.map(drop).map_err(fault)
 }
 
-async fn apply_file(
-    app: &App,
-    environment: EnvironmentId,
-    file: &SeedFile,
-) -> Result<(), anyhow::Error> {
+async fn apply_file(app: &App, environment: EnvironmentId, file: &SeedFile) -> Result<(), anyhow::Error> {
     warn_of_unsupported(file);
     let mut by_name = BTreeMap::new();
     for organization in &file.organizations {

@@ -72,7 +72,7 @@ fn routed() -> BTreeSet<String> {
         for route in text.split(".route(").skip(1) {
             let path = route.split('"').nth(1).unwrap();
             let handlers = route.split_once(',').unwrap().1;
-            let handlers = handlers.split("\n        .").next().unwrap();
+            let handlers = handlers.split("\n        .").next().unwrap().split("\n}").next().unwrap();
             for method in ["get", "post", "put", "patch", "delete"] {
                 if handlers.contains(&format!(" {method}(")) || handlers.contains(&format!(".{method}(")) {
                     found.insert(format!("{} {path}", method.to_uppercase()));
@@ -261,7 +261,10 @@ async fn t2_lists_never_show_another_environments_objects() {
     // Writing what names a foreign organization.
     for (path, request) in [
         ("/organization_domains", json!({ "organization_id": objects.organization, "domain": "b.example" })),
-        ("/connections", json!({ "organization_id": objects.organization, "connection_type": "GenericSAML" })),
+        (
+            "/connections",
+            json!({ "organization_id": objects.organization, "connection_type": "GenericSAML" }),
+        ),
     ] {
         let answer = app.request(Method::POST, path).key(&app.b.secret).json(&request).send().await;
         assert_eq!(answer.status, 404, "{path}");

@@ -71,7 +71,9 @@ async fn every_statement_prepares_and_none_scans_a_growing_table() {
     let organization = app.organization("Acme", &["acme.example"]).await;
     for path in [
         "/organizations?domains=acme.example&search=a".to_owned(),
-        format!("/connections?organization_id={organization}&domain=acme.example&search=a&connection_type=GenericSAML"),
+        format!(
+            "/connections?organization_id={organization}&domain=acme.example&search=a&connection_type=GenericSAML"
+        ),
         format!("/events?events=organization.created&organization_id={organization}"),
         "/_portcullis/sign_ins?status=failed".to_owned(),
         "/user_management/redirect_uris".to_owned(),
@@ -90,7 +92,8 @@ async fn every_statement_prepares_and_none_scans_a_growing_table() {
             continue;
         }
         for step in app.app.db.plan(sql).await.unwrap() {
-            let scans = step.starts_with("SCAN ") && !step.contains("USING") && !step.contains("CONSTANT ROW");
+            let scans =
+                step.starts_with("SCAN ") && !step.contains("USING") && !step.contains("CONSTANT ROW");
             assert!(!scans, "{step}: {sql}");
         }
     }

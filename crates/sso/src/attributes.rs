@@ -164,7 +164,9 @@ fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };
     text.len() <= MAX_EMAIL
         && !local.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b',' | b';' | b'<' | b'>' | b'"' | b'\\'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b',' | b';' | b'<' | b'>' | b'"' | b'\\'))
         && !domain.contains('@')
         && organizations::domains::normalized(domain).is_some()
 }

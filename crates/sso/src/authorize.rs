@@ -44,8 +44,10 @@ const INVALID_SELECTOR: Told = told(
 );
 const CONNECTION_INVALID: Told = told("connection_invalid", "The connection does not exist.");
 const CONNECTION_UNLINKED: Told = told("connection_unlinked", "The connection is not active.");
-const ORGANIZATION_INVALID: Told = told("organization_invalid", "No connection associated with organization.");
-const AMBIGUOUS: Told = told("ambiguous_connection_selector", "Several connections match; name one by its id.");
+const ORGANIZATION_INVALID: Told =
+    told("organization_invalid", "No connection associated with organization.");
+const AMBIGUOUS: Told =
+    told("ambiguous_connection_selector", "Several connections match; name one by its id.");
 const DOMAIN_SELECTOR: Told = told(
     "domain_connection_selector_not_allowed",
     "The domain parameter is not supported; use connection or organization.",

@@ -180,8 +180,12 @@ async fn exchange(
     };
     let verifier = verifier.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let authentication = match oidc.token_authentication_method {
-        TokenAuthenticationMethod::ClientSecretBasic => ClientAuthentication::ClientSecretBasic { secret: &secret },
-        TokenAuthenticationMethod::ClientSecretPost => ClientAuthentication::ClientSecretPost { secret: &secret },
+        TokenAuthenticationMethod::ClientSecretBasic => {
+            ClientAuthentication::ClientSecretBasic { secret: &secret }
+        }
+        TokenAuthenticationMethod::ClientSecretPost => {
+            ClientAuthentication::ClientSecretPost { secret: &secret }
+        }
     };
     let request = TokenRequest {
         client_id: oidc.client_id.as_deref().unwrap_or_default(),
@@ -191,7 +195,8 @@ async fn exchange(
     .into_parts();
     let headers: Vec<(&str, &str)> =
         request.authorization.as_deref().map(|value| ("authorization", value)).into_iter().collect();
-    let answer = match app.outbound.post_form(&provider.token_endpoint, &headers, request.body.clone()).await {
+    let answer = match app.outbound.post_form(&provider.token_endpoint, &headers, request.body.clone()).await
+    {
         Ok(answer) => answer,
         Err(error) => return Ok(Err(Refusal::outbound(&error))),
     };

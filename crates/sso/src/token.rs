@@ -67,7 +67,9 @@ async fn exchange(State(app): State<App>, request: Request) -> Result<Response> 
 
 async fn grant(app: &App, headers: &HeaderMap, params: &Params) -> Result<Value> {
     let single = |name: &str| {
-        params.get(name).map_err(|_| Error::oauth("invalid_request", format!("{name} was sent more than once.")))
+        params
+            .get(name)
+            .map_err(|_| Error::oauth("invalid_request", format!("{name} was sent more than once.")))
     };
     match single("grant_type")? {
         Some("authorization_code") => {}
@@ -133,7 +135,8 @@ impl Credentials {
                 Err(Error::oauth("invalid_request", "More than one client authentication was sent."))
             }
             Some(value) => {
-                let decoded = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                let decoded =
+                    STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
                 let (id, secret) =
                     decoded.as_deref().and_then(|pair| pair.split_once(':')).ok_or_else(invalid_client)?;
                 if client_id.is_some_and(|client_id| client_id != id) {
@@ -175,8 +178,7 @@ async fn take(
     now: Timestamp,
 ) -> Result<std::result::Result<Taken, Error>> {
     let shown: String = code.chars().take(64).collect();
-    let invalid =
-        || Error::oauth("invalid_grant", format!("The code '{shown}' has expired or is invalid."));
+    let invalid = || Error::oauth("invalid_grant", format!("The code '{shown}' has expired or is invalid."));
     if code.len() > MAX_CODE {
         return Err(invalid());
     }
@@ -209,8 +211,14 @@ async fn take(
     }
     sign_in::succeeded(tx, app, &sign_in).await?;
     if connection.state == ConnectionState::Validating {
-        connections::set_state(tx, app, sign_in::system(&connection), &mut connection, ConnectionState::Active)
-            .await?;
+        connections::set_state(
+            tx,
+            app,
+            sign_in::system(&connection),
+            &mut connection,
+            ConnectionState::Active,
+        )
+        .await?;
     }
     let profile = profiles::get_in(tx, environment.id, sign_in.profile_id).await?;
     let profile = profile.ok_or_else(|| Error::internal("a sign-in without its profile"))?;

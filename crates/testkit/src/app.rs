@@ -153,7 +153,8 @@ fn now() -> Timestamp {
 async fn database(folder: &TempDir) -> store::Config {
     match std::env::var("PORTCULLIS_TEST_DATABASE").as_deref() {
         Ok("postgres") => {
-            let url = std::env::var("PORTCULLIS_TEST_POSTGRES").expect("PORTCULLIS_TEST_POSTGRES names the cluster");
+            let url = std::env::var("PORTCULLIS_TEST_POSTGRES")
+                .expect("PORTCULLIS_TEST_POSTGRES names the cluster");
             let schema = format!("t_{}", Random::system().alphanumeric(16).to_ascii_lowercase());
             let public = store::Config::Postgres { url: url.clone(), pool_size: 2, schema: None };
             let db = Db::open(&public).await.unwrap();

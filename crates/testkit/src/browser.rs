@@ -27,8 +27,10 @@ impl Browser {
 
     /// Sends a request with this browser's cookies, and keeps what comes back.
     pub async fn send(&mut self, request: Request) -> Answer {
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = if cookies.is_empty() { request } else { request.header("cookie", &cookies.join("; ")) };
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request =
+            if cookies.is_empty() { request } else { request.header("cookie", &cookies.join("; ")) };
         let answer = request.send().await;
         for value in answer.headers.get_all(header::SET_COOKIE) {
             let pair = value.to_str().unwrap().split(';').next().unwrap();

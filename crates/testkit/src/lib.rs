@@ -5,7 +5,12 @@
 //! moves it, and ids come from a seed. An answer with a 5xx status fails the test that didn't ask for it.
 //! With `PORTCULLIS_RECORD` set, every JSON answer is written there, to be measured by the API document.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test harness fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test harness fails by panicking"
+)]
 
 mod app;
 mod browser;

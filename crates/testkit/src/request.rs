@@ -88,13 +88,13 @@ impl Request {
         let (parts, body) = self.router.oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+        assert!(self.may_fail || answer.status < 500, "{} {} answered {answer:?}", self.method, self.path);
         assert!(
-            self.may_fail || answer.status < 500,
-            "{} {} answered {answer:?}",
+            answer.headers.contains_key("x-request-id"),
+            "no X-Request-ID on {} {}",
             self.method,
             self.path
         );
-        assert!(answer.headers.contains_key("x-request-id"), "no X-Request-ID on {} {}", self.method, self.path);
         record(&self.method, &self.path, &answer);
         answer
     }
@@ -159,7 +159,8 @@ fn record(method: &Method, path: &str, answer: &Answer) {
         return;
     }
     let path = path.split('?').next().unwrap_or_default();
-    let line = json!({ "method": method.as_str(), "path": path, "status": answer.status, "body": answer.json() });
+    let line =
+        json!({ "method": method.as_str(), "path": path, "status": answer.status, "body": answer.json() });
     std::fs::create_dir_all(&folder).unwrap();
     let file = format!("{folder}/{}.jsonl", std::process::id());
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();

@@ -65,11 +65,7 @@ pub async fn create(
 }
 
 /// One page of an environment's URIs.
-pub async fn list(
-    app: &App,
-    environment: EnvironmentId,
-    page: &PageRequest,
-) -> Result<List<RedirectUri>> {
+pub async fn list(app: &App, environment: EnvironmentId, page: &PageRequest) -> Result<List<RedirectUri>> {
     Ok(List(queries::list(&app.db, environment, page).await?))
 }
 

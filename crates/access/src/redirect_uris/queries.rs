@@ -62,7 +62,11 @@ pub async fn has_default(tx: &mut Tx, environment: EnvironmentId) -> Result<bool
     Ok(row.is_some())
 }
 
-pub async fn list(db: &Db, environment: EnvironmentId, page: &PageRequest) -> Result<Page<RedirectUri>, Error> {
+pub async fn list(
+    db: &Db,
+    environment: EnvironmentId,
+    page: &PageRequest,
+) -> Result<Page<RedirectUri>, Error> {
     Select::new(
         "SELECT id, uri, is_default, created_at, updated_at FROM redirect_uris WHERE environment_id = ?",
         [environment.into()],
@@ -73,17 +77,28 @@ pub async fn list(db: &Db, environment: EnvironmentId, page: &PageRequest) -> Re
 
 pub async fn exists(db: &Db, environment: EnvironmentId, uri: &str) -> Result<bool, Error> {
     let row: Option<i64> = db
-        .read_one("SELECT 1 FROM redirect_uris WHERE environment_id = $1 AND uri = $2 AND has_wildcard = 0", params![environment, uri])
+        .read_one(
+            "SELECT 1 FROM redirect_uris WHERE environment_id = $1 AND uri = $2 AND has_wildcard = 0",
+            params![environment, uri],
+        )
         .await?;
     Ok(row.is_some())
 }
 
 pub async fn wildcards(db: &Db, environment: EnvironmentId) -> Result<Vec<String>, Error> {
-    db.read("SELECT uri FROM redirect_uris WHERE environment_id = $1 AND has_wildcard = 1", params![environment]).await
+    db.read(
+        "SELECT uri FROM redirect_uris WHERE environment_id = $1 AND has_wildcard = 1",
+        params![environment],
+    )
+    .await
 }
 
 /// Deletes a URI and says whether it was the default.
-pub async fn delete(tx: &mut Tx, environment: EnvironmentId, id: RedirectUriId) -> Result<Option<bool>, Error> {
+pub async fn delete(
+    tx: &mut Tx,
+    environment: EnvironmentId,
+    id: RedirectUriId,
+) -> Result<Option<bool>, Error> {
     tx.query_one(
         "DELETE FROM redirect_uris WHERE environment_id = $1 AND id = $2 RETURNING is_default",
         params![environment, id],

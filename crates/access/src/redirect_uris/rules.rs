@@ -92,11 +92,14 @@ fn is_loopback_v4(host: &Host<&str>) -> bool {
 /// label, or one port number.
 pub fn matches(pattern: &str, uri: &str) -> bool {
     let Some((before, after)) = pattern.split_once('*') else { return false };
-    let Some(middle) = uri.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) else { return false };
+    let Some(middle) = uri.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) else {
+        return false;
+    };
     if before.ends_with(':') {
         return middle.parse::<u16>().is_ok_and(|port| port > 0 && port.to_string() == middle);
     }
-    !middle.is_empty() && middle.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    !middle.is_empty()
+        && middle.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 #[cfg(test)]

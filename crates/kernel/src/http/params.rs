@@ -1,8 +1,8 @@
 //! Query strings and forms as multi-maps, in every array encoding the SDKs use.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use http::request::Parts;
 use http::StatusCode;
+use http::request::Parts;
 use serde_json::Value;
 
 use super::MAX_BODY;
@@ -54,7 +54,8 @@ impl Params {
     /// A list, as `name=a,b`, `name=a&name=b` or `name[]=a&name[]=b`.
     pub fn list(&self, name: &str) -> Vec<String> {
         let is_it = |key: &str| {
-            key == name || key.strip_prefix(name).is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']'))
+            key == name
+                || key.strip_prefix(name).is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']'))
         };
         self.0
             .iter()
@@ -104,7 +105,9 @@ impl Params {
             .filter(|(_, value)| !value.is_null())
             .map(|(name, value)| match value.as_str() {
                 Some(text) => Ok((name.clone(), text.to_owned())),
-                None => Err(Error::validation(vec![FieldError { code: "invalid_type", field: name.clone() }])),
+                None => {
+                    Err(Error::validation(vec![FieldError { code: "invalid_type", field: name.clone() }]))
+                }
             })
             .collect::<Result<_>>()
             .map(Self)

@@ -126,11 +126,7 @@ pub async fn list_for(
 }
 
 /// The organizations that have one of `domains`, in any state.
-pub async fn owners(
-    db: &Db,
-    environment: EnvironmentId,
-    domains: &[String],
-) -> Result<Vec<String>, Error> {
+pub async fn owners(db: &Db, environment: EnvironmentId, domains: &[String]) -> Result<Vec<String>, Error> {
     Select::new(
         "SELECT DISTINCT organization_id FROM organization_domains WHERE environment_id = ?",
         [environment.into()],
@@ -157,11 +153,7 @@ pub async fn owner(
 }
 
 /// Whether `organization` holds `domain` (in normal form) verified.
-pub async fn is_verified_for(
-    tx: &mut Tx,
-    organization: OrganizationId,
-    domain: &str,
-) -> Result<bool, Error> {
+pub async fn is_verified_for(tx: &mut Tx, organization: OrganizationId, domain: &str) -> Result<bool, Error> {
     let found: Option<i64> = tx
         .query_one(
             "SELECT 1 FROM organization_domains \

@@ -30,10 +30,8 @@ async fn create(
     caller: Caller,
     Json(body): Json<CreateDomain>,
 ) -> Result<(StatusCode, Json<OrganizationDomain>)> {
-    let organization: OrganizationId = body
-        .organization_id
-        .parse()
-        .map_err(|_| Error::not_found("Organization", &body.organization_id))?;
+    let organization: OrganizationId =
+        body.organization_id.parse().map_err(|_| Error::not_found("Organization", &body.organization_id))?;
     let domain = kernel::transaction!(app, |tx| {
         super::create(tx, &app, caller.scope(), organization, &body.domain).await
     })?;
@@ -56,9 +54,8 @@ async fn verify(
     caller: Caller,
     PathId(id): PathId<OrganizationDomainId>,
 ) -> Result<(StatusCode, Json<OrganizationDomain>)> {
-    let domain = kernel::transaction!(app, |tx| {
-        super::restart_verification(tx, &app, caller.scope(), id).await
-    })?;
+    let domain =
+        kernel::transaction!(app, |tx| { super::restart_verification(tx, &app, caller.scope(), id).await })?;
     Ok((StatusCode::CREATED, Json(domain)))
 }
 

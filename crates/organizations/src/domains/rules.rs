@@ -5,11 +5,44 @@ use url::Host;
 
 /// Mail providers anybody can have an address at: owning one of these proves nothing about an organization.
 const CONSUMER_DOMAINS: [&str; 38] = [
-    "126.com", "163.com", "aim.com", "aol.com", "att.net", "btinternet.com", "comcast.net", "duck.com",
-    "fastmail.com", "free.fr", "gmail.com", "gmx.com", "gmx.de", "gmx.net", "googlemail.com", "hey.com",
-    "hotmail.co.uk", "hotmail.com", "hotmail.fr", "icloud.com", "libero.it", "live.com", "mac.com", "mail.com",
-    "mail.ru", "me.com", "msn.com", "naver.com", "orange.fr", "outlook.com", "pm.me", "proton.me",
-    "protonmail.com", "qq.com", "web.de", "yahoo.co.jp", "yahoo.com", "yandex.ru",
+    "126.com",
+    "163.com",
+    "aim.com",
+    "aol.com",
+    "att.net",
+    "btinternet.com",
+    "comcast.net",
+    "duck.com",
+    "fastmail.com",
+    "free.fr",
+    "gmail.com",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hey.com",
+    "hotmail.co.uk",
+    "hotmail.com",
+    "hotmail.fr",
+    "icloud.com",
+    "libero.it",
+    "live.com",
+    "mac.com",
+    "mail.com",
+    "mail.ru",
+    "me.com",
+    "msn.com",
+    "naver.com",
+    "orange.fr",
+    "outlook.com",
+    "pm.me",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "web.de",
+    "yahoo.co.jp",
+    "yahoo.com",
+    "yandex.ru",
 ];
 
 /// The one spelling a domain is stored and compared in: lower-case punycode, no trailing dot. `None` if it
@@ -37,8 +70,8 @@ pub fn normalized(text: &str) -> Option<String> {
 /// A domain in normal form that an organization may own.
 pub fn checked(text: &str) -> Result<String> {
     let shown: String = text.chars().take(100).collect();
-    let domain = normalized(text)
-        .ok_or_else(|| Error::unprocessable(format!("'{shown}' is not a valid domain.")))?;
+    let domain =
+        normalized(text).ok_or_else(|| Error::unprocessable(format!("'{shown}' is not a valid domain.")))?;
     if CONSUMER_DOMAINS.binary_search(&domain.as_str()).is_ok() {
         return Err(Error::unprocessable(format!("{domain} is a consumer mail domain and can't be added.")));
     }
@@ -54,7 +87,9 @@ mod tests {
 
     #[test]
     fn one_spelling_per_domain() {
-        for spelling in ["example.com", "EXAMPLE.com", " example.com. ", "exаmple.com".replace('а', "a").as_str()] {
+        for spelling in
+            ["example.com", "EXAMPLE.com", " example.com. ", "exаmple.com".replace('а', "a").as_str()]
+        {
             assert_eq!(normalized(spelling).as_deref(), Some("example.com"), "{spelling}");
         }
         assert_eq!(normalized("bücher.example").as_deref(), Some("xn--bcher-kva.example"));
@@ -64,8 +99,23 @@ mod tests {
     fn k7_what_is_no_organizations_own_is_refused() {
         assert!(CONSUMER_DOMAINS.is_sorted());
         for domain in [
-            "", "localhost", "example", "127.0.0.1", "[::1]", "a b.com", "a@b.com", "https://a.com", "a..com",
-            "-a.com", "gmail.com", "GMAIL.com.", "co.uk", "com", "*.example.com", "exa_mple.com", "a.com/x",
+            "",
+            "localhost",
+            "example",
+            "127.0.0.1",
+            "[::1]",
+            "a b.com",
+            "a@b.com",
+            "https://a.com",
+            "a..com",
+            "-a.com",
+            "gmail.com",
+            "GMAIL.com.",
+            "co.uk",
+            "com",
+            "*.example.com",
+            "exa_mple.com",
+            "a.com/x",
         ] {
             assert!(checked(domain).is_err(), "{domain:?}");
         }

@@ -207,9 +207,7 @@ fn wanted_domains(
 ) -> Result<Option<Vec<Wanted>>> {
     let pairs: Vec<(String, DomainState)> = match (data, domains) {
         (Some(data), _) => data.into_iter().map(|entry| (entry.domain, entry.state)).collect(),
-        (None, Some(domains)) => {
-            domains.into_iter().map(|domain| (domain, DomainState::Pending)).collect()
-        }
+        (None, Some(domains)) => domains.into_iter().map(|domain| (domain, DomainState::Pending)).collect(),
         (None, None) => return Ok(None),
     };
     domains::wanted(pairs).map(Some)

@@ -91,11 +91,7 @@ pub(super) async fn get_in(
 }
 
 /// Locks an organization's row for this transaction; `false` if it is deleted or another environment's.
-pub async fn lock_live(
-    tx: &mut Tx,
-    environment: EnvironmentId,
-    id: OrganizationId,
-) -> Result<bool, Error> {
+pub async fn lock_live(tx: &mut Tx, environment: EnvironmentId, id: OrganizationId) -> Result<bool, Error> {
     tx.lock("organizations", &id.to_string()).await?;
     let live: Option<i64> = tx
         .query_one(
@@ -130,7 +126,8 @@ pub(super) async fn list(
     let ids = page.data.iter().map(|organization| organization.id);
     let mut owned = domains::queries::list_for(db, environment, ids).await?;
     for organization in &mut page.data {
-        organization.domains = owned.extract_if(.., |domain| domain.organization_id == organization.id).collect();
+        organization.domains =
+            owned.extract_if(.., |domain| domain.organization_id == organization.id).collect();
     }
     Ok(page)
 }

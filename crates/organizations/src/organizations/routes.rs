@@ -1,7 +1,7 @@
+use access::Caller;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use access::Caller;
 use http::StatusCode;
 use kernel::http::{Json, List, Path, PathId, Query, page_request};
 use kernel::ids::OrganizationId;
@@ -25,9 +25,8 @@ async fn create(
     caller: Caller,
     Json(body): Json<CreateOrganization>,
 ) -> Result<(StatusCode, Json<Organization>)> {
-    let organization = kernel::transaction!(app, |tx| {
-        super::create(tx, &app, caller.scope(), body.clone()).await
-    })?;
+    let organization =
+        kernel::transaction!(app, |tx| { super::create(tx, &app, caller.scope(), body.clone()).await })?;
     Ok((StatusCode::CREATED, Json(organization)))
 }
 
@@ -72,9 +71,8 @@ async fn update(
     PathId(id): PathId<OrganizationId>,
     Json(body): Json<UpdateOrganization>,
 ) -> Result<Json<Organization>> {
-    let organization = kernel::transaction!(app, |tx| {
-        super::update(tx, &app, caller.scope(), id, body.clone()).await
-    })?;
+    let organization =
+        kernel::transaction!(app, |tx| { super::update(tx, &app, caller.scope(), id, body.clone()).await })?;
     Ok(Json(organization))
 }
 

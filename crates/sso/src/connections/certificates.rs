@@ -42,7 +42,9 @@ pub async fn trusted(app: &App, connection: ConnectionId) -> Result<Vec<Certific
     let cache = &cache.certificates;
     rows.into_iter()
         .map(|row| {
-            if let Some(found) = cache.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&row.id) {
+            if let Some(found) =
+                cache.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&row.id)
+            {
                 return Ok(found.clone());
             }
             let certificate = Certificate::parse_pem(&row.value)
@@ -100,7 +102,10 @@ pub(super) async fn replace(
 /// Whether a connection has any certificate.
 pub(super) async fn any(tx: &mut Tx, connection: ConnectionId) -> Result<bool> {
     let found: Option<i64> = tx
-        .query_one("SELECT 1 FROM saml_idp_certificates WHERE connection_id = $1 LIMIT 1", params![connection])
+        .query_one(
+            "SELECT 1 FROM saml_idp_certificates WHERE connection_id = $1 LIMIT 1",
+            params![connection],
+        )
         .await?;
     Ok(found.is_some())
 }

@@ -323,7 +323,7 @@ impl std::fmt::Debug for OidcClient {
 /// The domains of the connection's organization.
 pub(crate) async fn domains(app: &App, connection: &Connection) -> Result<Vec<ConnectionDomain>> {
     match connection.organization_id {
-        Some(organization) => Ok(queries::domains(&app.db, [organization])
+        Some(organization) => Ok(queries::domains(&app.db, connection.environment, [organization])
             .await?
             .into_iter()
             .map(|(_, domain)| domain)

@@ -241,7 +241,9 @@ pub(super) async fn list(
     }
     let page: Page<Connection> =
         select.page(db, Keyset::Created { created: "c.created_at", id: "c.id" }, page).await?;
-    let owned = domains(db, page.data.iter().filter_map(|connection| connection.organization_id)).await?;
+    let owned =
+        domains(db, environment, page.data.iter().filter_map(|connection| connection.organization_id))
+            .await?;
     let data = page
         .data
         .iter()
@@ -266,14 +268,17 @@ impl FromRow for DomainRow {
 /// The domains of some organizations, oldest first.
 pub(super) async fn domains(
     db: &Db,
+    environment: EnvironmentId,
     organizations: impl IntoIterator<Item = OrganizationId>,
 ) -> Result<Vec<(OrganizationId, ConnectionDomain)>, Error> {
-    let rows: Vec<DomainRow> =
-        Select::new("SELECT organization_id, id, domain FROM organization_domains WHERE 1 = 1", [])
-            .and_in("organization_id", organizations)
-            .order("created_at, id")
-            .all(db)
-            .await?;
+    let rows: Vec<DomainRow> = Select::new(
+        "SELECT organization_id, id, domain FROM organization_domains WHERE environment_id = ?",
+        [environment.into()],
+    )
+    .and_in("organization_id", organizations)
+    .order("created_at, id")
+    .all(db)
+    .await?;
     Ok(rows.into_iter().map(|DomainRow(organization, domain)| (organization, domain)).collect())
 }
 

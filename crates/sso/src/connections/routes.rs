@@ -42,7 +42,8 @@ async fn list(
     let connection_type = connection_type
         .map(|name| ConnectionType::find(name).ok_or_else(|| Error::invalid("connection_type")))
         .transpose()?;
-    let domain = query.get("domain")?.map(|text| organizations::domains::normalized(text).unwrap_or_default());
+    let domain =
+        query.get("domain")?.map(|text| organizations::domains::normalized(text).unwrap_or_default());
     let organization = match query.get("organization_id")? {
         None => None,
         Some(text) => match text.parse() {

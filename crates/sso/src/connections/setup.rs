@@ -127,7 +127,8 @@ impl AttributeMaps {
     /// The map in force: the type's names with the connection's overrides.
     pub(super) fn shown(connection: &Connection) -> Self {
         let names = connection.connection_type.attribute_names();
-        let defaults = [names.idp_id, names.email, names.first_name, names.last_name, names.name, names.groups];
+        let defaults =
+            [names.idp_id, names.email, names.first_name, names.last_name, names.name, names.groups];
         let standard_attributes = STANDARD_ATTRIBUTES
             .iter()
             .zip(defaults)
@@ -179,7 +180,8 @@ pub(super) async fn fetch(app: &App, options: Option<&SamlOptions>) -> Result<Fe
     let manual = options.idp_entity_id.is_some()
         || options.idp_sso_url.is_some()
         || options.idp_signing_certs.is_some();
-    if [url.is_some(), options.idp_metadata_xml.is_some(), manual].iter().filter(|given| **given).count() > 1 {
+    if [url.is_some(), options.idp_metadata_xml.is_some(), manual].iter().filter(|given| **given).count() > 1
+    {
         return Err(Error::validation(vec![FieldError {
             code: "exclusive",
             field: "saml_options.idp_metadata_url".into(),
@@ -355,8 +357,7 @@ pub(super) async fn update(
         if let Some(certificates) = &fetched.certificates {
             certificates::replace(tx, app, environment, id, certificates).await?;
         }
-        let has_certificates =
-            connection.oidc().is_some() || certificates::any(tx, id).await?;
+        let has_certificates = connection.oidc().is_some() || certificates::any(tx, id).await?;
         let complete = connection.is_configured() && has_certificates;
         if let Some(state) = next_state(&connection, update.state, complete)? {
             super::set_state(tx, app, scope, &mut connection, state).await?;

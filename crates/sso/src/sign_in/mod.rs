@@ -126,13 +126,7 @@ impl Flow {
     }
 
     fn details(&self, email: Option<String>) -> Details {
-        Details::new(
-            &self.client,
-            email,
-            self.organization_id,
-            self.connection_id,
-            self.id,
-        )
+        Details::new(&self.client, email, self.organization_id, self.connection_id, self.id)
     }
 
     /// Records the start, before the browser leaves.
@@ -152,7 +146,9 @@ impl Flow {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The code for the application.
-    Authorized { code: String },
+    Authorized {
+        code: String,
+    },
     Refused(Refusal),
 }
 
@@ -172,7 +168,9 @@ pub(crate) async fn authorize(
         let refusal = match check(tx, flow, connection, identity).await? {
             Some(refusal) => Some(refusal),
             None => match assertion {
-                Some((id, until)) if !queries::remember_assertion(tx, flow.connection_id, id, until).await? => {
+                Some((id, until))
+                    if !queries::remember_assertion(tx, flow.connection_id, id, until).await? =>
+                {
                     Some(Refusal::replayed())
                 }
                 _ => None,
@@ -221,13 +219,7 @@ async fn check(
 
 /// Refuses an answer within a transaction: the running flow fails, or, if it is past that, a record of its
 /// own is written.
-async fn fail(
-    tx: &mut Tx,
-    app: &App,
-    flow: &Flow,
-    refusal: &Refusal,
-    email: Option<&str>,
-) -> Result<()> {
+async fn fail(tx: &mut Tx, app: &App, flow: &Flow, refusal: &Refusal, email: Option<&str>) -> Result<()> {
     if queries::fail(tx, flow, refusal, email, app.clock.now()).await? {
         announce_failure(tx, app, flow, refusal, email).await
     } else {
@@ -237,13 +229,7 @@ async fn fail(
 
 /// Records a refusal apart from the flow it was aimed at: a stranger's answer must not end somebody's
 /// sign-in.
-async fn record(
-    tx: &mut Tx,
-    app: &App,
-    flow: &Flow,
-    refusal: &Refusal,
-    email: Option<&str>,
-) -> Result<()> {
+async fn record(tx: &mut Tx, app: &App, flow: &Flow, refusal: &Refusal, email: Option<&str>) -> Result<()> {
     let now = app.clock.now();
     let apart = Flow {
         id: SignInId::generate(app),
@@ -294,22 +280,16 @@ pub(crate) async fn refuse_apart(
         login_hint: None,
         force_authentication: false,
     };
-    let mut aimed_at = Flow::new(app, connection, "", flow.map_or(request, |flow| flow.request.clone()), client);
+    let mut aimed_at =
+        Flow::new(app, connection, "", flow.map_or(request, |flow| flow.request.clone()), client);
     aimed_at.browser_hash.clear();
     kernel::transaction!(app, |tx| { record(tx, app, &aimed_at, refusal, None).await })
 }
 
 /// Emits the success of a sign-in whose code was just exchanged.
-pub(crate) async fn succeeded(
-    tx: &mut Tx,
-    app: &App,
-    exchanged: &queries::Exchanged,
-) -> Result<()> {
-    let scope = Scope {
-        environment: exchanged.environment,
-        organization: exchanged.organization_id,
-        actor: &SYSTEM,
-    };
+pub(crate) async fn succeeded(tx: &mut Tx, app: &App, exchanged: &queries::Exchanged) -> Result<()> {
+    let scope =
+        Scope { environment: exchanged.environment, organization: exchanged.organization_id, actor: &SYSTEM };
     let details = Details::new(
         &exchanged.client,
         Some(exchanged.email.clone()),
@@ -372,12 +352,7 @@ pub(crate) fn authn_request<'a>(flow: &'a Flow, connection: &'a Connection) -> R
     })
 }
 
-
 /// The scope of what a sign-in itself changes about its connection.
 pub(crate) fn system(connection: &Connection) -> Scope<'static> {
-    Scope {
-        environment: connection.environment,
-        organization: connection.organization_id,
-        actor: &SYSTEM,
-    }
+    Scope { environment: connection.environment, organization: connection.organization_id, actor: &SYSTEM }
 }

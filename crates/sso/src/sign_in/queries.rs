@@ -114,10 +114,7 @@ pub(super) async fn remember_assertion(
 /// Whether people of any e-mail domain may sign in to this organization.
 pub(super) async fn allows_profiles_outside(tx: &mut Tx, id: OrganizationId) -> Result<bool, Error> {
     let allows: Option<bool> = tx
-        .query_one(
-            "SELECT allow_profiles_outside_organization FROM organizations WHERE id = $1",
-            params![id],
-        )
+        .query_one("SELECT allow_profiles_outside_organization FROM organizations WHERE id = $1", params![id])
         .await?;
     Ok(allows.unwrap_or(false))
 }
@@ -276,11 +273,7 @@ pub(super) async fn list(
     select.page(db, Keyset::Created { created: "created_at", id: "id" }, page).await
 }
 
-pub(super) async fn get(
-    db: &Db,
-    environment: EnvironmentId,
-    id: SignInId,
-) -> Result<Option<SignIn>, Error> {
+pub(super) async fn get(db: &Db, environment: EnvironmentId, id: SignInId) -> Result<Option<SignIn>, Error> {
     db.read_one(
         "SELECT id, organization_id, connection_id, profile_id, status, email, failure_code, \
          failure_message, ip_address, user_agent, created_at, updated_at FROM sign_ins \

@@ -10,14 +10,12 @@ use kernel::{App, Error, Result, Timestamp};
 use serde::Serialize;
 use store::{Keyed, Order};
 
-use super::queries::{self, Filter};
 use super::Status;
+use super::queries::{self, Filter};
 
 /// Routes under `/_portcullis/sign_ins`: additions of ours.
 pub fn router() -> Router<App> {
-    Router::new()
-        .route("/_portcullis/sign_ins", get(list))
-        .route("/_portcullis/sign_ins/{id}", get(find))
+    Router::new().route("/_portcullis/sign_ins", get(list)).route("/_portcullis/sign_ins/{id}", get(find))
 }
 
 /// A sign-in as operators see it.
@@ -58,11 +56,7 @@ impl Keyed for SignIn {
 }
 
 /// `GET /_portcullis/sign_ins`
-async fn list(
-    State(app): State<App>,
-    caller: Caller,
-    Query(query): Query,
-) -> Result<Json<List<SignIn>>> {
+async fn list(State(app): State<App>, caller: Caller, Query(query): Query) -> Result<Json<List<SignIn>>> {
     let page = page_request(&query, Order::Desc)?;
     let connection = query.get("connection_id")?;
     let connection =
@@ -80,11 +74,7 @@ async fn list(
 }
 
 /// `GET /_portcullis/sign_ins/{id}`
-async fn find(
-    State(app): State<App>,
-    caller: Caller,
-    PathId(id): PathId<SignInId>,
-) -> Result<Json<SignIn>> {
+async fn find(State(app): State<App>, caller: Caller, PathId(id): PathId<SignInId>) -> Result<Json<SignIn>> {
     let found = queries::get(&app.db, caller.environment, id).await?;
     found.map(Json).ok_or_else(|| Error::not_found("Sign-in", id))
 }
