@@ -106,7 +106,9 @@ pub fn parse_response(
         Err(error) => return Err(error.into()),
     };
     // Whatever the status: GitHub and Slack refuse with status 200.
-    if let Some(Value::String(error)) = members.get("error") {
+    if let Some(Value::String(error)) = members.get("error")
+        && !error.is_empty()
+    {
         let description = members.get("error_description").and_then(Value::as_str);
         return Err(TokenEndpointError::Refused {
             error: printable(error, 64),

@@ -47,7 +47,11 @@ fn into_parts_puts_the_secret_where_it_belongs() {
     assert_eq!((none.authorization, none.body), (None, format!("{grant}&client_id=client%3A1%20%C3%BC")));
 
     let shown = format!("{:?} {basic:?}", code_request(ClientAuthentication::ClientSecretPost { secret }));
-    assert!(!shown.contains("s3cr") && !shown.contains("Splx") && !shown.contains("dBjft"), "{shown}");
+    assert_eq!(
+        shown,
+        "TokenRequest { client_id: \"client:1 ü\", authentication: ClientSecretPost { .. }, \
+         grant: AuthorizationCode { .. } } HttpRequestParts { .. }"
+    );
 
     let refresh = TokenRequest {
         client_id: "c",
@@ -110,6 +114,10 @@ fn parse_response_reads_tokens() {
         );
         let shown = format!("{tokens:?}");
         assert!(!shown.contains("at-1") && !shown.contains("rt-1") && !shown.contains("a.b.c"), "{shown}");
+        assert_eq!(
+            shown,
+            r#"TokenResponse { token_type: "bearer", expires_in: Some(3600), scope: Some("openid"), .. }"#
+        );
     }
     for (body, expires_in) in [
         (json!({ "access_token": "a" }), None),
@@ -213,6 +221,11 @@ fn parse_response_reports_refusals_in_the_providers_words() {
             other => panic!("{status}: {other}"),
         }
     }
+    // Some say that there is no error.
+    for nothing in [json!(null), json!("")] {
+        let body = json!({ "error": nothing, "access_token": "a" }).to_string();
+        assert_eq!(parse_response(200, JSON, body.as_bytes()).unwrap().access_token, "a");
+    }
     let with_tokens = json!({ "error": "server_error", "access_token": "a" }).to_string();
     let error = parse_response(200, JSON, with_tokens.as_bytes()).unwrap_err();
     assert_eq!(error.code(), "token_endpoint_refused");
@@ -288,6 +301,10 @@ fn parse_request_reads_what_into_parts_makes() {
         assert_eq!(incoming.redirect_uri.as_deref(), Some("https://auth.example.com/cb?x=1"));
         assert_eq!(incoming.code_verifier.as_deref(), Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
         let shown = format!("{incoming:?}");
+        assert!(
+            shown.contains("authorization_code") && shown.contains(&format!("{credentials:?}")),
+            "{shown}"
+        );
         assert!(!shown.contains("a:b") && !shown.contains("Splx") && !shown.contains("dBjft"), "{shown}");
     }
 }

@@ -82,6 +82,7 @@ fn o13_parse_passes_over_keys_that_must_not_be_used() {
     });
     for (what, good) in [
         ("RSA", rsa.clone()),
+        ("RSA with long kid", with(rsa.clone(), "kid", json!("k".repeat(1024)))),
         ("RSA for RS512", with(rsa.clone(), "alg", json!("RS512"))),
         ("RSA without use", without(rsa.clone(), "use")),
         ("RSA without kid", without(rsa.clone(), "kid")),
@@ -94,6 +95,7 @@ fn o13_parse_passes_over_keys_that_must_not_be_used() {
     ] {
         let set = key_set(&[good]);
         assert_eq!((set.len(), set.ignored().len()), (1, 0), "{what}: {:?}", set.ignored());
+        assert!(!set.is_empty(), "{what}");
     }
 
     let bits = |bits: usize| {
@@ -155,6 +157,8 @@ fn o13_parse_passes_over_keys_that_must_not_be_used() {
         ("origin", with(ec_with("x", json!(b64([0; 32]))), "y", json!(b64([0; 32]))), Unusable::Malformed),
         ("coordinate above the field", ec_with("x", json!(b64([0xff; 32]))), Unusable::Malformed),
         ("short coordinate", ec_with("x", json!(b64(short))), Unusable::Malformed),
+        ("short second coordinate", ec_with("y", json!(b64([7; 31]))), Unusable::Malformed),
+        ("long kid", rsa_with("kid", json!("k".repeat(1025))), Unusable::Malformed),
         ("coordinates of another curve", ec_with("crv", json!("P-384")), Unusable::Malformed),
         ("secp256k1", ec_with("crv", json!("secp256k1")), Unusable::Unsupported),
         ("no curve", without(p256.clone(), "crv"), Unusable::Malformed),
@@ -201,9 +205,12 @@ fn o13_duplicate_kid_leaves_no_choice_to_the_token() {
     let twice = key_set(&[first.jwk(), first.jwk()]);
     assert_eq!(twice.len(), 1);
     verify(&token, &twice).unwrap();
+    let point = || with(ec_jwk(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, "P-256"), "kid", json!("k1"));
+    let (one, other) = (point(), point());
+    assert_eq!(key_set(&[one.clone(), one.clone()]).len(), 1);
+    assert_eq!(key_set(&[one, other]).len(), 2);
     // One name for keys of different types: the algorithm decides (RFC 7517 §4.5).
-    let ec = with(ec_jwk(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, "P-256"), "kid", json!("k1"));
-    let mixed = key_set(&[ec, first.jwk()]);
+    let mixed = key_set(&[point(), first.jwk()]);
     verify(&token, &mixed).unwrap();
     let all = Expected { algorithms: Algorithm::ALL, ..expected(&mixed) };
     id_token::verify(&token, &all).unwrap();

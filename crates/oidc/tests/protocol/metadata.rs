@@ -192,6 +192,8 @@ fn o12_parse_rejects_unusable_endpoints() {
     ] {
         // Another host is fine: Google and Entra use several.
         read(&with(name, Some(json!("https://elsewhere.example/x?y=z")))).unwrap();
+        let longest = format!("https://idp.example.com/{}", "x".repeat(2048 - 24));
+        read(&with(name, Some(json!(longest)))).unwrap();
         for (value, code) in [
             (json!("http://idp.example.com/x"), "discovery_endpoint_invalid"),
             (json!("/x"), "discovery_endpoint_invalid"),
@@ -205,7 +207,7 @@ fn o12_parse_rejects_unusable_endpoints() {
             (json!("file:///etc/passwd"), "discovery_endpoint_invalid"),
             (json!("gopher://127.0.0.1:6379/x"), "discovery_endpoint_invalid"),
             (json!("https://idp.example.com/\r\nx"), "discovery_endpoint_invalid"),
-            (json!(format!("https://idp.example.com/{}", "x".repeat(2048))), "discovery_endpoint_invalid"),
+            (json!(longest + "x"), "discovery_endpoint_invalid"),
             (json!(["https://idp.example.com/x"]), "discovery_member_invalid"),
             (json!(1), "discovery_member_invalid"),
         ] {
@@ -242,7 +244,9 @@ fn parse_rejects_members_of_the_wrong_type_and_unusable_bodies() {
     ] {
         assert_eq!(parse(body.as_bytes(), &address).unwrap_err().code(), "discovery_not_json", "{body}");
     }
-    let padded = good + &" ".repeat(256 * 1024);
+    let full = good.clone() + &" ".repeat(256 * 1024 - good.len());
+    parse(full.as_bytes(), &address).unwrap();
+    let padded = full + " ";
     assert_eq!(parse(padded.as_bytes(), &address).unwrap_err().code(), "discovery_too_large");
 }
 
