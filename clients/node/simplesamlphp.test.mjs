@@ -20,6 +20,7 @@ const people = {
     firstName: ['Eve'],
     lastName: ['Outside'],
   },
+  'madonna:unmapped': { id: ['employee-1958'], email: ['madonna@navy-corp.com'], firstName: ['Madonna'] },
 };
 
 let server;
@@ -142,6 +143,19 @@ test('a person of another domain is turned away', async () => {
     assert.equal(callback.error, 'profile_not_allowed_outside_organization');
     assert.equal(callback.state, 'from-the-application');
   });
+});
+
+test('a missing attribute is a mystery to the browser and plain to the operator', async () => {
+  await withPage(async (page) => {
+    const callback = await signIn(page, authorizationUrl({ connection: connection.id }), 'madonna', 'unmapped');
+    assert.equal(callback.code, undefined);
+    assert.equal(callback.error, 'server_error');
+    assert.ok(!/lastName|attribute/i.test(callback.error_description), callback.error_description);
+  });
+  const { data: signIns } = await workos.get('/_portcullis/sign_ins', { query: { connection_id: connection.id } });
+  assert.equal(signIns.data[0].status, 'failed');
+  assert.equal(signIns.data[0].failure.code, 'invalid_attributes');
+  assert.match(signIns.data[0].failure.message, /lastName/);
 });
 
 test('a captured response is worth nothing a second time', async () => {

@@ -50,7 +50,7 @@ def test_a_person_signs_in(
     callback = sign_in(browser, url)
     assert callback.keys() == {"code", "state"}
     assert callback["state"] == AWKWARD_STATE
-    assert re.fullmatch(ULID, callback["code"])
+    assert re.fullmatch(r"[0-9A-Za-z]{26,}", callback["code"])
 
     answer = workos.sso.get_profile_and_token(code=callback["code"])
     profile = answer.profile

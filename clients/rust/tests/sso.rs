@@ -127,7 +127,8 @@ async fn people_from_outside_and_unknown_addresses_are_turned_away() {
     let server = Server::start().await;
     let client = server.client();
     let url = authorization_url(&client, &server.saml_connection_id, Some(AWKWARD_STATE));
-    let query = sign_in(&url, &[("email", "mallory@elsewhere-corp.com")]).await.query();
+    let mallory = [("email", "mallory@elsewhere-corp.com"), ("first_name", "Mallory"), ("last_name", "M")];
+    let query = sign_in(&url, &mallory).await.query();
     assert_eq!(query["error"], "profile_not_allowed_outside_organization");
     assert_eq!(query["state"], AWKWARD_STATE);
     assert!(!query.contains_key("code"));
