@@ -25,7 +25,7 @@ pub(super) fn check_response(
         None => return Err(Refusal::UnsolicitedResponse),
     }
     match attribute(response, "Destination") {
-        Some(destination) if destination == expected.acs_url => Ok(()),
+        Some(destination) if is_same(destination, expected.acs_url) => Ok(()),
         Some(destination) => Err(Refusal::DestinationMismatch {
             found: Quoted::new(destination),
             expected: Quoted::new(expected.acs_url),
@@ -68,7 +68,7 @@ pub(super) fn read_assertion(
 
 fn check_issuer(issuer: Node<'_, '_>, element: &'static str, expected: &Expected<'_>) -> Result<(), Refusal> {
     let found = plain_text(issuer)?;
-    if found == expected.idp_entity_id {
+    if is_same(found, expected.idp_entity_id) {
         return Ok(());
     }
     Err(Refusal::IssuerMismatch {
@@ -79,8 +79,7 @@ fn check_issuer(issuer: Node<'_, '_>, element: &'static str, expected: &Expected
 }
 
 fn check_in_response_to(id: &str, element: &'static str, expected: &Expected<'_>) -> Result<(), Refusal> {
-    // An empty id would make an absent request match an absent answer.
-    if id == expected.in_response_to && !id.is_empty() {
+    if is_same(id, expected.in_response_to) {
         return Ok(());
     }
     Err(Refusal::InResponseToMismatch {
@@ -123,7 +122,7 @@ fn check_confirmations(subject: Node<'_, '_>, expected: &Expected<'_>) -> Result
 fn check_confirmation(confirmation: Node<'_, '_>, expected: &Expected<'_>) -> Result<i64, Refusal> {
     let data = only(confirmation, ASSERTION, "SubjectConfirmationData")?.ok_or(Refusal::RecipientMissing)?;
     let recipient = attribute(data, "Recipient").ok_or(Refusal::RecipientMissing)?;
-    if recipient != expected.acs_url {
+    if !is_same(recipient, expected.acs_url) {
         return Err(Refusal::RecipientMismatch {
             found: Quoted::new(recipient),
             expected: Quoted::new(expected.acs_url),
@@ -182,7 +181,7 @@ fn check_audience(restriction: Node<'_, '_>, expected: &Expected<'_>) -> Result<
     let mut first = None;
     for audience in child_elements(restriction).filter(|child| is_element(*child, ASSERTION, "Audience")) {
         let audience = plain_text(audience)?;
-        if audience == expected.sp_entity_id {
+        if is_same(audience, expected.sp_entity_id) {
             return Ok(());
         }
         first = first.or(Some(audience));
@@ -215,6 +214,12 @@ fn read_session<'a>(assertion: Node<'a, '_>, expected: &Expected<'_>) -> Result<
             session.index.or(attribute(statement, "SessionIndex").filter(|index| !index.is_empty()));
     }
     Ok(session)
+}
+
+/// Whether what was found is exactly what is expected. Nothing is expected to be empty: a connection that is only half
+/// configured must match nobody, not everybody who leaves the value out.
+fn is_same(found: &str, expected: &str) -> bool {
+    found == expected && !expected.is_empty()
 }
 
 /// An element's whole text.

@@ -303,7 +303,11 @@ impl Generator {
             1 => self.xml.push_str("<!-- comment & more -->"),
             2 => self.xml.push_str(self.random.pick(&["<?pi?>", "<?pi  data ?>", "<?pi a='<'?>"])),
             3 => {
-                self.xml.push_str(self.random.pick(&["<![CDATA[]]>", "<![CDATA[<&>\"]]>", "a<![CDATA[b]]>c"]))
+                self.xml.push_str(self.random.pick(&[
+                    "<![CDATA[]]>",
+                    "<![CDATA[<&>\"]]>",
+                    "a<![CDATA[b]]>c",
+                ]));
             }
             _ => self.element(depth + 1),
         }

@@ -516,44 +516,43 @@ fn s12_just_below_the_limits_is_quick() {
 }
 
 #[test]
-fn s12_many_of_anything_in_a_signature_is_refused_at_once() {
+fn s12_many_of_anything_in_a_signature_are_refused_at_once() {
+    let canonicalization = "<ds:Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/>";
     let signature = "<ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"/>";
-    for (name, codes, at, piece) in [
+    for (name, codes, at, many) in [
         (
             "transforms",
-            "transform_not_allowed|signature_malformed",
+            "transform_not_allowed",
             "</ds:Transforms>",
-            "<ds:Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/>",
-        ),
-        ("references", "signature_malformed", "</ds:SignedInfo>", "<ds:Reference URI=\"#x\"/>"),
-        ("signatures", "signature_misplaced", "</saml2:Issuer>", signature),
-        (
-            "certificates",
-            "signature_invalid|digest_mismatch|nothing",
-            "</ds:X509Data>",
-            "<ds:X509Certificate>AAAA</ds:X509Certificate>",
+            format!("{}</ds:Transforms>", canonicalization.repeat(5000)),
         ),
         (
-            "key names",
-            "signature_invalid|digest_mismatch|nothing",
-            "</ds:KeyInfo>",
-            "<ds:KeyName>a</ds:KeyName>",
+            "references",
+            "signature_malformed",
+            "</ds:SignedInfo>",
+            format!("{}</ds:SignedInfo>", "<ds:Reference URI=\"#x\"/>".repeat(5000)),
+        ),
+        (
+            "signatures",
+            "signature_misplaced",
+            "</saml2:Issuer>",
+            format!("</saml2:Issuer>{}", signature.repeat(5000)),
         ),
     ] {
+        attack(name, codes, |xml| swap_first(xml, at, &many));
+    }
+}
+
+#[test]
+fn s12_a_long_key_info_is_passed_over_at_once() {
+    // It is not read, so that it does no harm.
+    for info in ["<ds:X509Data/>", "<ds:KeyName>a</ds:KeyName>"] {
         for form in FORMS {
-            let many = if at == "</saml2:Issuer>" {
-                format!("{at}{}", piece.repeat(5000))
-            } else {
-                format!("{}{at}", piece.repeat(5000))
-            };
-            let xml = swap_first(&signed(form), at, &many);
+            let spec = Spec { key_info: Some(info.repeat(5000)), ..Spec::default() };
+            let xml = sign_form(&template(), form, &spec);
             let started = std::time::Instant::now();
-            match post(&xml) {
-                // What stands in KeyInfo is neither read nor, in its own signature, signed.
-                Ok(_) => assert!(codes.contains("nothing"), "{name} / {form:?}"),
-                Err(refusal) => assert!(codes.contains(refusal.code()), "{name} / {form:?}: {refusal}"),
-            }
-            assert!(started.elapsed().as_millis() < 1000, "{name} took {:?}", started.elapsed());
+            assert_accepted(info, &xml);
+            assert!(started.elapsed().as_millis() < 1000, "{info} took {:?}", started.elapsed());
         }
     }
 }

@@ -420,6 +420,24 @@ fn s23_another_connections_response_is_refused() {
     }
 }
 
+#[test]
+fn s23_a_half_configured_connection_matches_nobody() {
+    let pinned = [keys::certificate("idp")];
+    let base = expected(&pinned);
+    for form in FORMS {
+        for (code, value, expected) in [
+            ("issuer_mismatch", IDP, Expected { idp_entity_id: "", ..base.clone() }),
+            ("audience_mismatch", SP, Expected { sp_entity_id: "", ..base.clone() }),
+            ("destination_mismatch", ACS, Expected { acs_url: "", ..base.clone() }),
+            ("in_response_to_mismatch", REQUEST, Expected { in_response_to: "", ..base.clone() }),
+        ] {
+            // The provider leaves the very value out.
+            let xml = sign_form(&swap(&template(), value, ""), form, &Spec::default());
+            assert_eq!(verify(&STANDARD.encode(xml), &expected).unwrap_err().code(), code, "{form:?}");
+        }
+    }
+}
+
 // S24: status, root and version.
 
 #[test]
