@@ -9,9 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use saml::certificate::Certificate;
 
-/// The path of a file in `tests/keys`.
+/// The path of a file in `tests/keys`, from this crate or from another whose tests use these keys.
 pub fn path(file: &str) -> String {
-    format!("{}/tests/keys/{file}", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/../saml/tests/keys/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
 pub fn certificate_pem(name: &str) -> String {
