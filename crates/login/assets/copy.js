@@ -1,6 +1,6 @@
 // Gives each code sample a button that copies it.
 if (navigator.clipboard) {
-  for (const sample of document.querySelectorAll(".code")) {
+  for (const sample of document.querySelectorAll(".code[data-copy]")) {
     const label = sample.dataset.copy;
     const done = sample.dataset.copied;
     const button = document.createElement("button");

@@ -5,8 +5,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use http::StatusCode;
-use kernel::App;
 use kernel::http::Path;
+use kernel::{App, Error};
 use url::Url;
 
 use crate::error_page::{PageResult, Problem};
@@ -16,7 +16,7 @@ use crate::page::{FormAction, html};
 #[template(path = "saml/request.html")]
 struct RequestPage<'a> {
     destination: &'a str,
-    host: &'a str,
+    origin: String,
     field: &'static str,
     message: &'a str,
     relay_state: Option<&'a str>,
@@ -32,9 +32,13 @@ async fn show(State(app): State<App>, Path(handle): Path) -> PageResult {
         return Err(Problem::FlowExpired.into());
     };
     let destination = Url::parse(&form.destination).ok();
+    let destination = destination
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .ok_or_else(|| Error::internal("the sign-on URL of a connection is not http or https"))?;
     let page = RequestPage {
         destination: &form.destination,
-        host: destination.as_ref().and_then(Url::host_str).unwrap_or_default(),
+        // Not the whole authority: a user name in it could pass for the host.
+        origin: destination.origin().ascii_serialization(),
         field: "SAMLRequest",
         message: &form.saml_request,
         relay_state: Some(&form.relay_state),

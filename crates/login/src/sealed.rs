@@ -65,3 +65,27 @@ pub(crate) fn open<T: DeserializeOwned>(app: &App, purpose: Purpose, text: &str)
     let envelope: Envelope<T> = serde_json::from_slice(&opened).ok()?;
     (app.clock.now().0 < envelope.until).then_some(envelope.value)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_purposes_share_an_identity() {
+        let environments =
+            ["environment_01EHWNCE74X7JSDV0X3SZ3KJNY", "environment_01EHWNCE74X7JSDV0X3SZ3KJNZ"];
+        let mut purposes = vec![Purpose::DemoFlow, Purpose::DemoSession];
+        for environment in environments.map(|id| id.parse::<EnvironmentId>().unwrap()) {
+            purposes.extend([
+                Purpose::SamlRequest(environment),
+                Purpose::Authorization(environment),
+                Purpose::Code(environment),
+                Purpose::AccessToken(environment),
+            ]);
+        }
+        let identities: HashSet<String> = purposes.iter().map(|purpose| purpose.identity()).collect();
+        assert_eq!(identities.len(), purposes.len());
+    }
+}

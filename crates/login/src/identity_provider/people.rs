@@ -26,7 +26,8 @@ pub(super) struct Person {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PersonProblem {
     Email,
-    Name,
+    FirstName,
+    LastName,
     Groups,
 }
 
@@ -64,8 +65,11 @@ impl Fields {
         if !is_email(self.email.trim()) {
             return Err(PersonProblem::Email);
         }
-        if !is_name(first_name) || !is_name(last_name) {
-            return Err(PersonProblem::Name);
+        if !is_name(first_name) {
+            return Err(PersonProblem::FirstName);
+        }
+        if !is_name(last_name) {
+            return Err(PersonProblem::LastName);
         }
         if groups.len() > MAX_GROUPS || !groups.iter().all(|group| is_name(group)) {
             return Err(PersonProblem::Groups);
@@ -203,9 +207,9 @@ mod tests {
             (fields("a b@c", "", ""), PersonProblem::Email),
             (fields("a@b\u{FFFF}", "", ""), PersonProblem::Email),
             (fields(&format!("{}@b.c", "x".repeat(251)), "", ""), PersonProblem::Email),
-            (fields("a@b.c", &long, ""), PersonProblem::Name),
-            (fields("a@b.c", "x\ny", ""), PersonProblem::Name),
-            (fields("a@b.c", "x\u{1b}y", ""), PersonProblem::Name),
+            (fields("a@b.c", &long, ""), PersonProblem::FirstName),
+            (fields("a@b.c", "x\ny", ""), PersonProblem::FirstName),
+            (fields("a@b.c", "x\u{1b}y", ""), PersonProblem::FirstName),
             (fields("a@b.c", "", &long), PersonProblem::Groups),
             (fields("a@b.c", "", &many), PersonProblem::Groups),
         ] {

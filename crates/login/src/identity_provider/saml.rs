@@ -48,7 +48,7 @@ struct PendingRequest {
 #[template(path = "saml/response.html")]
 struct ResponsePage<'a> {
     destination: &'a str,
-    host: &'a str,
+    origin: String,
     field: &'static str,
     message: &'a str,
     relay_state: Option<&'a str>,
@@ -243,10 +243,9 @@ async fn answer(
     message: &str,
     relay_state: Option<&str>,
 ) -> Result<Response> {
-    let destination = Url::parse(&provider.acs_url).ok();
     let page = ResponsePage {
         destination: &provider.acs_url,
-        host: destination.as_ref().and_then(Url::host_str).unwrap_or_default(),
+        origin: Url::parse(&provider.acs_url).map_err(fault)?.origin().ascii_serialization(),
         field: "SAMLResponse",
         message,
         relay_state,
