@@ -233,7 +233,8 @@ impl Resolve for GuardedResolver {
             let allowed: Vec<SocketAddr> =
                 found.into_iter().filter(|address| guard.allows(address.ip())).collect();
             if allowed.is_empty() {
-                return Err(Box::new(NotPublic).into());
+                // Not boxed twice: `failure` looks for the type.
+                return Err(NotPublic.into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
