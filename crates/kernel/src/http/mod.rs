@@ -6,6 +6,7 @@ mod layers;
 mod page;
 mod params;
 mod path;
+mod strict;
 
 pub use body::{Json, NoContent, body_bytes, nullable};
 pub use layers::{ClientInfo, RequestId, assemble};
