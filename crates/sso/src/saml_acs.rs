@@ -133,6 +133,7 @@ async fn check(
     let verdict = verdict(app, saml, certificates, flow, response).await?;
     let verified = match verdict {
         Ok(verified) => verified,
+        Err(refusal) if refusal.is_denial() => return Ok(Err(Refusal::denied(refusal.to_string()))),
         Err(refusal) => return Ok(Err(Refusal::answer(refusal.code(), refusal.to_string()))),
     };
     Ok(attributes::from_saml(connection, &verified)

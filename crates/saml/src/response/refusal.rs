@@ -207,6 +207,18 @@ impl fmt::Display for EmbeddedCertificate {
 }
 
 impl Refusal {
+    /// Whether the identity provider says that it, or the person, declined (SAML core 3.2.2.2). The status may be
+    /// unsigned: good enough to tell the application why there is no sign-in, and for nothing else.
+    #[must_use]
+    pub fn is_denial(&self) -> bool {
+        const DENIALS: [&str; 3] = ["AuthnFailed", "NoPassive", "RequestDenied"];
+        let Self::StatusNotSuccess { detail: StatusDetail { code: Some(Quoted(code)), .. }, .. } = self else {
+            return false;
+        };
+        let name = code.strip_prefix("urn:oasis:names:tc:SAML:2.0:status:");
+        name.is_some_and(|name| DENIALS.contains(&name))
+    }
+
     /// A stable name for the reason, for records and for choosing a text.
     pub fn code(&self) -> &'static str {
         match self {
