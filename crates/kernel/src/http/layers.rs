@@ -104,12 +104,13 @@ fn precheck(app: &App, request: &Request) -> Option<Response> {
     if matches!(request.uri().path(), "/health" | "/ready") {
         return None;
     }
-    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
-    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()))?;
-    if is_our_host(app, host) {
+    let Some(hosts) = hosts(request) else {
+        return Some(Error::malformed("The request must name one host.").into_response());
+    };
+    if hosts.iter().all(|host| is_our_host(app, host)) {
         return None;
     }
-    if !app.config.is_dev() || !is_loopback_name(host) {
+    if !app.config.is_dev() || !hosts.iter().all(|host| is_loopback_name(host)) {
         let status = StatusCode::MISDIRECTED_REQUEST;
         return Some(Error::message(status, "This server does not answer for that host.").into_response());
     }
@@ -118,10 +119,25 @@ fn precheck(app: &App, request: &Request) -> Option<Response> {
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
-    (browser && *request.method() == Method::GET).then(|| {
-        let location = HeaderValue::from_str(&app.url(target)).ok()?;
-        Some((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response())
-    })?
+    if !browser || *request.method() != Method::GET {
+        return None;
+    }
+    let location = HeaderValue::from_str(&app.url(target)).ok()?;
+    Some((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response())
+}
+
+/// The names the request calls this server by: its `Host`, and the authority of an absolute target or of
+/// HTTP/2. `None` if there is none, or several `Host` headers (RFC 9112 §3.2): what a proxy in front checked
+/// may not be what was meant.
+fn hosts(request: &Request) -> Option<Vec<&str>> {
+    let mut headers = request.headers().get_all(header::HOST).iter();
+    let named = headers.next().map(|value| value.to_str().ok());
+    if headers.next().is_some() {
+        return None;
+    }
+    let authority = request.uri().authority().map(|authority| Some(authority.as_str()));
+    let hosts: Vec<&str> = named.into_iter().chain(authority).collect::<Option<_>>()?;
+    (!hosts.is_empty()).then_some(hosts)
 }
 
 fn is_our_host(app: &App, host: &str) -> bool {
