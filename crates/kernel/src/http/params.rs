@@ -10,15 +10,22 @@ use super::body::{self, body_bytes, is_form};
 use crate::error::FieldError;
 use crate::{Error, Result};
 
+/// Most pairs one request may have; looking one up walks them all.
+const MAX_PAIRS: usize = 1000;
+
 /// Name and value pairs in the order they were sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Reads `application/x-www-form-urlencoded` text. Invalid UTF-8 and U+0000 are refused.
+    /// Reads `application/x-www-form-urlencoded` text of up to 1,000 pairs. Invalid UTF-8 and U+0000 are
+    /// refused.
     pub fn parse(text: &[u8]) -> Result<Self> {
         let mut pairs = Vec::new();
         for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            if pairs.len() == MAX_PAIRS {
+                return Err(too_many());
+            }
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
@@ -100,6 +107,9 @@ impl Params {
 
     fn from_json(value: &Value) -> Result<Self> {
         let object = value.as_object().ok_or_else(|| Error::malformed("The body must be a JSON object."))?;
+        if object.len() > MAX_PAIRS {
+            return Err(too_many());
+        }
         object
             .iter()
             .filter(|(_, value)| !value.is_null())
@@ -112,6 +122,10 @@ impl Params {
             .collect::<Result<_>>()
             .map(Self)
     }
+}
+
+fn too_many() -> Error {
+    Error::malformed(format!("There are more than {MAX_PAIRS} parameters."))
 }
 
 fn decode(text: &[u8]) -> Result<String> {
@@ -179,5 +193,11 @@ mod tests {
     fn bad_text_is_refused() {
         assert!(Params::parse(b"a=%ff").is_err());
         assert!(Params::parse(b"a=%00").is_err());
+    }
+
+    #[test]
+    fn h6_the_number_of_parameters_is_bounded() {
+        assert!(Params::parse("a=1&".repeat(MAX_PAIRS).as_bytes()).is_ok());
+        assert!(Params::parse("a=1&".repeat(MAX_PAIRS + 1).as_bytes()).is_err());
     }
 }
