@@ -8,6 +8,7 @@ use store::Db;
 
 use crate::config::Config;
 use crate::crypto::Keyring;
+use crate::ids::Rising;
 use crate::outbound::Outbound;
 use crate::random::Random;
 use crate::{Clock, Error, Result};
@@ -25,6 +26,7 @@ pub struct State {
     pub random: Random,
     pub keyring: Keyring,
     pub outbound: Outbound,
+    pub(crate) event_ids: Rising,
     /// State that one area owns (for example its cache of parsed keys), found by its type.
     extensions: Extensions,
 }
@@ -40,7 +42,8 @@ impl App {
         extensions: Extensions,
     ) -> Result<Self> {
         let outbound = Outbound::new(&config.outbound)?;
-        Ok(Self(Arc::new(State { config, db, clock, random, keyring, outbound, extensions })))
+        let event_ids = Rising::default();
+        Ok(Self(Arc::new(State { config, db, clock, random, keyring, outbound, event_ids, extensions })))
     }
 
     /// An area's own state, registered (in an `Arc`) when the app was put together.

@@ -73,7 +73,7 @@ async fn insert<E: Event>(
     event: &E,
     previous: Option<&Value>,
 ) -> Result<EventId> {
-    let id = EventId::generate(app);
+    let id = EventId::rising(app);
     let data = serde_json::to_string(event).map_err(|error| Error::Internal(error.into()))?;
     let position = tx.next_event_position().await?;
     tx.execute(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 use ulid::Ulid;
 
@@ -24,6 +25,29 @@ pub struct InvalidId;
 pub fn ulid(app: &App) -> Ulid {
     let time = u64::try_from(app.clock.now().0).unwrap_or(0);
     Ulid::from_parts(time, u128::from_be_bytes(app.random.bytes::<16>()))
+}
+
+/// Makes ULIDs that only rise, also within one millisecond and when the clock steps back. PostgreSQL numbers
+/// the events of a transaction in the order of their ids, which so is the order they were emitted in.
+#[derive(Debug, Default)]
+pub struct Rising(Mutex<Ulid>);
+
+impl Rising {
+    fn next(&self, fresh: Ulid) -> Ulid {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = if fresh.timestamp_ms() > last.timestamp_ms() { Ok(fresh) } else { last.increment() };
+        // Without a successor (2^80 events in a millisecond) order gives way to uniqueness.
+        let next = next.unwrap_or(fresh);
+        *last = next;
+        next
+    }
+}
+
+impl EventId {
+    /// A new id above all that this process made before. Not for secrets: the next one can be guessed.
+    pub fn rising(app: &App) -> Self {
+        Self(app.event_ids.next(ulid(app)))
+    }
 }
 
 macro_rules! typed_ids {
@@ -127,6 +151,17 @@ mod tests {
     #[test]
     fn parses_what_it_prints() {
         assert_eq!(ID.parse::<OrganizationId>().unwrap().to_string(), ID);
+    }
+
+    #[test]
+    fn rising_ids_rise_when_the_clock_stands_still_or_steps_back() {
+        let rising = Rising::default();
+        let made: Vec<Ulid> = [(5, 9), (5, 3), (4, 7), (5, 1), (6, 0), (6, u128::MAX), (5, 2)]
+            .into_iter()
+            .map(|(time, random)| rising.next(Ulid::from_parts(time, random)))
+            .collect();
+        assert!(made.is_sorted_by(|earlier, later| earlier < later), "{made:?}");
+        assert_eq!(made.iter().map(Ulid::timestamp_ms).collect::<Vec<_>>(), [5, 5, 5, 5, 6, 6, 6]);
     }
 
     #[test]
