@@ -164,6 +164,11 @@ impl From<store::Error> for Error {
                 tracing::warn!(%reason, "database unavailable");
                 Self::unavailable()
             }
+            // Too much contention for all attempts: load, not a fault.
+            store::Error::Serialization => {
+                tracing::warn!("a transaction collided with others at every attempt");
+                Self::unavailable()
+            }
             store::Error::UnknownCursor => {
                 Self::validation(vec![FieldError { code: "invalid_cursor", field: "before/after".into() }])
             }
