@@ -4,7 +4,7 @@
 //! AES-256-GCM and the row's identity as associated data, so that a ciphertext moved to another row (or
 //! another environment) can't be opened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::{Context, anyhow};
@@ -19,6 +19,8 @@ use crate::random::Random;
 use crate::{Clock, Error, Result};
 
 const KEY_LENGTH: usize = 32;
+/// Of 32 random bytes about 30 differ; fewer than this is nothing chance would make in the age of the world.
+const MIN_DISTINCT: usize = 12;
 const FORMAT: u8 = 1;
 /// Format byte and data key number.
 const HEADER_LENGTH: usize = 5;
@@ -43,9 +45,11 @@ impl MasterKey {
             .map_err(|_| anyhow!("the master key isn't Base64"))?;
         let key: [u8; KEY_LENGTH] =
             bytes.as_slice().try_into().map_err(|_| anyhow!("the master key isn't 32 bytes long"))?;
-        let first = key.first();
-        if key.iter().all(|byte| Some(byte) == first) {
-            return Err(anyhow!("the master key is one byte repeated, not a secret"));
+        let distinct: BTreeSet<u8> = key.iter().copied().collect();
+        if distinct.len() < MIN_DISTINCT {
+            return Err(anyhow!(
+                "the master key is a pattern, not a secret: `portcullis key master` makes one"
+            ));
         }
         Ok(Self(Zeroizing::new(key)))
     }
@@ -227,6 +231,7 @@ mod tests {
         assert!(MasterKey::parse("").is_err());
         assert!(MasterKey::parse(&STANDARD.encode([7; 31])).is_err());
         assert!(MasterKey::parse(&STANDARD.encode([7; 32])).is_err());
+        assert!(MasterKey::parse(&STANDARD.encode("passwordpasswordpasswordpassword")).is_err());
         let key = MasterKey::generate(&Random::system());
         assert_eq!(MasterKey::parse(&key.encode()).unwrap().encode(), key.encode());
     }
