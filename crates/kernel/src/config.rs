@@ -28,7 +28,7 @@ const VARIABLES: [(&str, &[&str]); 10] = [
     ("LOG_LEVEL", &["log", "level"]),
 ];
 
-/// Variables of ours that aren't settings: where the file is, and what the test suites read.
+/// Variables of ours that aren't settings: where the file is.
 const NOT_SETTINGS: [&str; 1] = ["CONFIG"];
 
 /// How the process was started.
@@ -167,14 +167,31 @@ impl MasterKeySource {
     }
 }
 
+/// This process's variables that are ours, as [`load`] takes them.
+pub fn variables() -> Result<Vec<(String, String)>, anyhow::Error> {
+    // Names and values of others may be anything, also no text.
+    let ours = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+    ours.map(|(name, value)| {
+        let name = name.into_string().map_err(|name| anyhow!("unknown variable {}", name.display()))?;
+        let value = value.into_string().map_err(|_| anyhow!("{name} is not valid UTF-8"))?;
+        Ok((name, value))
+    })
+    .collect()
+}
+
 /// Reads the production configuration from the text of a TOML file and the environment's variables.
 pub fn load(
     file: &str,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(Config, MasterKeySource), anyhow::Error> {
-    let mut table: Table = file.parse().context("the configuration file isn't TOML")?;
+    // Only the message: the error's own text shows the line, which may hold a secret.
+    let mut table: Table = file.parse().map_err(|error: toml::de::Error| {
+        anyhow!("the configuration file isn't TOML: {}", first_line(error.message()))
+    })?;
     overlay(&mut table, variables)?;
-    let file: File = table.try_into().map_err(|error: toml::de::Error| anyhow!("{}", error.message()))?;
+    let file: File = table.try_into().map_err(|error: toml::de::Error| {
+        anyhow!("the configuration can't be used: {}", first_line(error.message()))
+    })?;
 
     let public_url =
         file.public_url.context("public_url is not set: the address people reach this server at")?;
@@ -196,6 +213,10 @@ pub fn load(
         log: file.log,
     };
     Ok((config, master_key))
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 fn overlay(
@@ -302,5 +323,15 @@ mod tests {
         assert!(refusal(GOOD, &[("PORTCULLIS_COLOUR", "red")]).contains("PORTCULLIS_COLOUR"));
         assert!(refusal(GOOD, &[("PORTCULLIS_MASTER_KEY", "x")]).contains("both"));
         assert!(refusal(GOOD, &[("PORTCULLIS_DATABASE_URL", "mysql://x")]).contains("database.url"));
+        assert!(refusal("public_url = 'nonsense'", &[]).contains("URL"));
+    }
+
+    #[test]
+    fn refusals_are_one_line_and_show_no_secret() {
+        for file in ["master_key = 'hunter2", "master_key = 'hunter2'\nmaster_key = 'hunter2'", "a = hunter2"]
+        {
+            let text = refusal(file, &[]);
+            assert!(!text.contains("hunter2") && !text.contains('\n'), "{text}");
+        }
     }
 }

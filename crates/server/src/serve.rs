@@ -17,7 +17,7 @@ pub fn configuration(file: Option<&Path>) -> Result<(Config, MasterKey), anyhow:
             .with_context(|| format!("the configuration file {}", path.display()))?,
         None => String::new(),
     };
-    let (config, source) = config::load(&text, std::env::vars())?;
+    let (config, source) = config::load(&text, config::variables()?)?;
     let master_key = MasterKey::parse(&source.read()?)?;
     Ok((config, master_key))
 }
