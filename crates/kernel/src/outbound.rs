@@ -105,9 +105,14 @@ impl Outbound {
         self.policy.check(url)
     }
 
-    /// GET, following up to three redirects, each checked again.
+    /// GET, following up to three redirects, each checked again, within ten seconds in all.
     pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Fetched, OutboundError> {
         let first = self.policy.check(url)?;
+        let fetched = tokio::time::timeout(TOTAL_TIMEOUT, self.follow(&first, headers)).await;
+        fetched.unwrap_or_else(|_elapsed| Err(OutboundError::Timeout { host: host(&first) }))
+    }
+
+    async fn follow(&self, first: &Url, headers: &[(&str, &str)]) -> Result<Fetched, OutboundError> {
         let mut url = first.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut request = self.client.request(Method::GET, url.clone());
@@ -127,7 +132,7 @@ impl Outbound {
                 None => return read(&url, response).await,
             }
         }
-        Err(OutboundError::Redirects { host: host(&first) })
+        Err(OutboundError::Redirects { host: host(first) })
     }
 
     /// POST of a form. Redirects aren't followed: they would carry credentials elsewhere.
