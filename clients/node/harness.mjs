@@ -95,24 +95,26 @@ export async function startPortcullis(name) {
   return { ...description, stop: started.stop };
 }
 
-function firstLine({ child, logFile }) {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const timer = setTimeout(
-      () => reject(new Error(`portcullis was not ready after ${startSeconds} s, see ${logFile}`)),
-      startSeconds * 1000,
-    );
-    child.on('error', reject);
-    child.on('exit', (code) => reject(new Error(`portcullis ended with ${code} before it was ready, see ${logFile}`)));
-    child.stdout.on('data', (chunk) => {
-      text += chunk;
-      const end = text.indexOf('\n');
-      if (end >= 0) {
-        clearTimeout(timer);
-        resolve(text.slice(0, end));
-      }
+async function firstLine({ child, logFile }) {
+  let timer;
+  try {
+    return await new Promise((resolve, reject) => {
+      let text = '';
+      timer = setTimeout(
+        () => reject(new Error(`portcullis was not ready after ${startSeconds} s, see ${logFile}`)),
+        startSeconds * 1000,
+      );
+      child.on('error', reject);
+      child.on('exit', (code) => reject(new Error(`portcullis ended with ${code} before it was ready, see ${logFile}`)));
+      child.stdout.on('data', (chunk) => {
+        text += chunk;
+        const end = text.indexOf('\n');
+        if (end >= 0) resolve(text.slice(0, end));
+      });
     });
-  });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The official SDK, pointed at the started server and otherwise unmodified. `key` null gives a public client. */
