@@ -212,7 +212,8 @@ impl Refusal {
     #[must_use]
     pub fn is_denial(&self) -> bool {
         const DENIALS: [&str; 3] = ["AuthnFailed", "NoPassive", "RequestDenied"];
-        let Self::StatusNotSuccess { detail: StatusDetail { code: Some(Quoted(code)), .. }, .. } = self else {
+        let Self::StatusNotSuccess { detail: StatusDetail { code: Some(Quoted(code)), .. }, .. } = self
+        else {
             return false;
         };
         let name = code.strip_prefix("urn:oasis:names:tc:SAML:2.0:status:");

@@ -31,7 +31,7 @@ pub const MAX_ATTRIBUTES: usize = 64;
 /// Most attributes in a document, namespace declarations counted.
 pub const MAX_ATTRIBUTES_IN_ALL: usize = 100_000;
 /// Most namespace declarations in force at one element.
-pub const MAX_NAMESPACES_IN_SCOPE: usize = 128;
+pub const MAX_NAMESPACES_IN_SCOPE: usize = 64;
 /// Most namespace declarations in a document.
 pub const MAX_NAMESPACES: usize = 20_000;
 /// Most comments in a document.

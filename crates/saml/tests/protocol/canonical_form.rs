@@ -402,6 +402,9 @@ fn generated_documents_have_the_digests_that_xmlsec1_gives_them() {
     let mut compared = 0;
     for seed in 0..u64::try_from(rounds(400).div_ceil(BATCH)).unwrap() {
         let (xml, apexes) = Generator::batch(1_000_000 + seed, BATCH, true);
+        if apexes == 0 {
+            continue;
+        }
         let ours = roxmltree::Document::parse(&xml).unwrap();
         let mut references = String::new();
         let mut expected = Vec::new();
