@@ -22,7 +22,7 @@ pub fn check(uri: &str, kind: Kind) -> Result<bool> {
     if wildcards > 1 {
         return refuse("has more than one wildcard");
     }
-    let port_wildcard = uri.contains(":*");
+    let port_wildcard = authority(uri).contains(":*");
     let concrete = uri.replacen('*', if port_wildcard { "1" } else { "w" }, 1);
     let Ok(url) = Url::parse(&concrete) else { return refuse("is not a URL") };
     let printed = url.as_str();
@@ -48,8 +48,7 @@ pub fn check(uri: &str, kind: Kind) -> Result<bool> {
     }
     if port_wildcard {
         let local = matches!(&host, Host::Domain(name) if *name == "localhost") || is_loopback(&host);
-        let rest = uri.split_once(":*").map_or("", |(_, rest)| rest);
-        if !local || !(rest.is_empty() || rest.starts_with('/')) {
+        if !local || !authority(uri).ends_with(":*") {
             return refuse("may have a wildcard port only on localhost or a loopback address");
         }
         return Ok(true);
@@ -61,8 +60,7 @@ fn check_host_wildcard(uri: &str, kind: Kind, url: &Url) -> Result<(), &'static 
     if kind == Kind::Production && url.scheme() != "https" {
         return Err("must use https");
     }
-    let authority = uri.split_once("://").map_or("", |(_, rest)| rest);
-    let host = authority.split(['/', '?', ':']).next().unwrap_or_default();
+    let host = authority(uri).split(':').next().unwrap_or_default();
     let Some((label, parent)) = host.split_once('.') else {
         return Err("may have a wildcard only in a subdomain");
     };
@@ -74,6 +72,12 @@ fn check_host_wildcard(uri: &str, kind: Kind, url: &Url) -> Result<(), &'static 
         return Err("may not have a wildcard directly below a public suffix");
     }
     Ok(())
+}
+
+/// What stands between `://` and the path: host and port.
+fn authority(uri: &str) -> &str {
+    let rest = uri.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split(['/', '?']).next().unwrap_or_default()
 }
 
 fn is_loopback(host: &Host<&str>) -> bool {
@@ -120,6 +124,11 @@ mod tests {
             ("http://localhost:*/cb", true, false),
             ("http://127.0.0.1:*/cb", true, true),
             ("https://example.com:*/cb", false, false),
+            ("http://localhost/cb:*", false, false),
+            ("http://localhost/cb?port=:*", false, false),
+            ("http://localhost:3*/cb", false, false),
+            ("http://localhost:*@evil.test/cb", false, false),
+            ("http://*:*/cb", false, false),
             ("https://sub.*.example.com/cb", false, false),
             ("https://*.*.example.com/cb", false, false),
             ("https://*.com/cb", false, false),
