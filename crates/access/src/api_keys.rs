@@ -94,7 +94,8 @@ async fn insert(
     Ok(NewApiKey { id, secret })
 }
 
-/// Makes a new key with the old one's name; the old one stops after `overlap` milliseconds.
+/// Makes a new key with the old one's name; the old one stops after `overlap` milliseconds, or when it would
+/// have stopped anyway.
 pub async fn rotate(
     tx: &mut Tx,
     app: &App,
@@ -106,7 +107,8 @@ pub async fn rotate(
     let now = app.clock.now();
     let name: Option<String> = tx
         .query_one(
-            "UPDATE api_keys SET expires_at = $1 WHERE environment_id = $2 AND id = $3 AND revoked_at IS NULL \
+            "UPDATE api_keys SET expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END \
+             WHERE environment_id = $2 AND id = $3 AND revoked_at IS NULL \
              AND (expires_at IS NULL OR expires_at > $4) RETURNING name",
             params![now.plus(overlap), environment, id, now],
         )
