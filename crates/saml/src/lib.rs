@@ -10,6 +10,7 @@
 //! * [`certificate`] parses the X.509 certificates whose one public key is trusted.
 //! * [`issue`] signs responses for the built-in test identity provider.
 //! * [`c14n`] is Canonical XML 1.0, exclusive and inclusive, over a parsed tree.
+//! * [`xml`] is the front door: limits and strictness before the one parser sees anything.
 
 mod algorithm;
 pub mod c14n;
