@@ -20,6 +20,8 @@ use crate::EVENT_TYPES;
 const RETENTION: i64 = 90 * DAY;
 /// Widest span of `range_start` to `range_end`.
 const MAX_RANGE: i64 = 30 * DAY;
+/// Most unknown event types that an answer names.
+const MAX_ERRORS: usize = 10;
 
 /// The routes of this area.
 pub fn router() -> Router<App> {
@@ -71,7 +73,7 @@ async fn list(
 ) -> Result<Json<List<EventEnvelope>>> {
     let page = page_request(&query, Order::Asc)?;
     let types = event_types(&query)?;
-    let (start, end) = range(&query, app.clock.now())?;
+    let (start, end) = range(&query)?;
     let organization = query.get("organization_id")?;
     let organization: Option<OrganizationId> =
         organization.map(|id| id.parse().map_err(|_| Error::invalid("organization_id"))).transpose()?;
@@ -80,11 +82,11 @@ async fn list(
     app.db.number_events().await?;
     let mut select = Select::new(
         "SELECT id, name, data, created_at, context FROM events WHERE environment_id = ? AND created_at >= ?",
-        [caller.environment.into(), start.into()],
-    );
-    if let Some(end) = end {
-        select = select.and("created_at < ?", [end.into()]);
-    }
+        [caller.environment.into(), app.clock.now().plus(-RETENTION).into()],
+    )
+    // Not in the base: a cursor may lie before the range.
+    .and_if("created_at >= ?", start)
+    .and_if("created_at < ?", end);
     if !types.is_empty() {
         select = select.and_in("name", types);
     }
@@ -102,24 +104,31 @@ async fn list(
 }
 
 fn event_types(query: &Params) -> Result<Vec<String>> {
-    let types = query.list("events");
+    let mut types = query.list("events");
+    types.sort();
+    types.dedup();
     let unknown = types.iter().filter(|name| EVENT_TYPES.binary_search(&name.as_str()).is_err());
-    let errors: Vec<FieldError> =
-        unknown.map(|name| FieldError { code: "unknown_event_type", field: name.clone() }).collect();
+    let errors: Vec<FieldError> = unknown
+        .take(MAX_ERRORS)
+        .map(|name| FieldError { code: "unknown_event_type", field: name.clone() })
+        .collect();
     if errors.is_empty() { Ok(types) } else { Err(Error::validation(errors)) }
 }
 
-fn range(query: &Params, now: Timestamp) -> Result<(Timestamp, Option<Timestamp>)> {
-    let read = |name: &str| -> Result<Option<Timestamp>> {
-        query.get(name)?.map(|text| Timestamp::parse(text).ok_or_else(|| Error::invalid(name))).transpose()
-    };
-    let (start, end) = (read("range_start")?, read("range_end")?);
-    if let Some(start) = start {
-        let until = end.unwrap_or(now);
-        if until < start || (end.is_some() && until.0 - start.0 > MAX_RANGE) {
-            return Err(Error::invalid("range_end"));
-        }
+/// `range_start` and `range_end`: from when on, and until when.
+fn range(query: &Params) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+    let (start, end) = (instant(query, "range_start")?, instant(query, "range_end")?);
+    if let (Some(start), Some(end)) = (start, end)
+        && (end < start || end > start.plus(MAX_RANGE))
+    {
+        return Err(Error::invalid("range_end"));
     }
-    let oldest = now.plus(-RETENTION);
-    Ok((start.map_or(oldest, |start| start.max(oldest)), end))
+    Ok((start, end))
+}
+
+/// An ISO 8601 instant, or a day for its first one.
+fn instant(query: &Params, name: &str) -> Result<Option<Timestamp>> {
+    let Some(text) = query.get(name)? else { return Ok(None) };
+    let instant = Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")));
+    instant.map(Some).ok_or_else(|| Error::invalid(name))
 }
