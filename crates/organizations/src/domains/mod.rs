@@ -178,9 +178,7 @@ pub async fn restart_verification(
     scope: Scope<'_>,
     id: OrganizationDomainId,
 ) -> Result<OrganizationDomain> {
-    let missing = || Error::not_found("Organization Domain", id);
-    tx.lock("organization_domains", &id.to_string()).await?;
-    let mut domain = queries::get_in(tx, scope.environment, id).await?.ok_or_else(missing)?;
+    let mut domain = get_locked(tx, scope, id).await?;
     if domain.state == DomainState::Verified {
         return Err(Error::bad_request("domain_already_verified", "Domain is already verified."));
     }
@@ -194,13 +192,21 @@ pub async fn restart_verification(
 
 /// Removes one domain.
 pub async fn delete(tx: &mut Tx, app: &App, scope: Scope<'_>, id: OrganizationDomainId) -> Result<()> {
-    let missing = || Error::not_found("Organization Domain", id);
-    let domain = queries::get_in(tx, scope.environment, id).await?.ok_or_else(missing)?;
-    if queries::delete(tx, scope.environment, id).await? == 0 {
-        return Err(missing());
-    }
+    let domain = get_locked(tx, scope, id).await?;
+    queries::delete(tx, scope.environment, id).await?;
     emit(tx, app, scope.of(domain.organization_id), &DomainDeleted(&domain)).await?;
     Ok(())
+}
+
+/// A domain whose organization is locked for this transaction: whoever changes the set of an organization's
+/// domains takes that lock first, so that nobody decides on a set that is no longer there.
+async fn get_locked(tx: &mut Tx, scope: Scope<'_>, id: OrganizationDomainId) -> Result<OrganizationDomain> {
+    let missing = || Error::not_found("Organization Domain", id);
+    let seen = queries::get_in(tx, scope.environment, id).await?.ok_or_else(missing)?;
+    if !crate::organizations::lock_live(tx, scope.environment, seen.organization_id).await? {
+        return Err(missing());
+    }
+    queries::get_in(tx, scope.environment, id).await?.ok_or_else(missing)
 }
 
 /// Frees all domains of an organization that is going.

@@ -125,17 +125,6 @@ pub async fn list_for(
     .await
 }
 
-/// The organizations that have one of `domains`, in any state.
-pub async fn owners(db: &Db, environment: EnvironmentId, domains: &[String]) -> Result<Vec<String>, Error> {
-    Select::new(
-        "SELECT DISTINCT organization_id FROM organization_domains WHERE environment_id = ?",
-        [environment.into()],
-    )
-    .and_in("domain", domains.iter().map(String::as_str))
-    .all(db)
-    .await
-}
-
 /// The organization that holds `domain` (in normal form) verified.
 pub async fn owner(
     db: &Db,
@@ -210,12 +199,13 @@ pub(super) async fn delete(
     tx: &mut Tx,
     environment: EnvironmentId,
     id: OrganizationDomainId,
-) -> Result<u64, Error> {
+) -> Result<(), Error> {
     tx.execute(
         "DELETE FROM organization_domains WHERE environment_id = $1 AND id = $2",
         params![environment, id],
     )
     .await
+    .map(drop)
 }
 
 pub(super) async fn delete_all(tx: &mut Tx, organization: OrganizationId) -> Result<(), Error> {

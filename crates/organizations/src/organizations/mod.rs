@@ -20,6 +20,7 @@ use events::{OrganizationCreated, OrganizationDeleted, OrganizationUpdated};
 
 const MAX_NAME: usize = 255;
 const MAX_EXTERNAL_ID: usize = 128;
+const MAX_STRIPE_CUSTOMER_ID: usize = 255;
 
 /// A customer organization.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -122,33 +123,15 @@ pub async fn update(
     app: &App,
     scope: Scope<'_>,
     id: OrganizationId,
-    update: UpdateOrganization,
+    mut update: UpdateOrganization,
 ) -> Result<Organization> {
     let missing = || Error::not_found("Organization", id);
     if !lock_live(tx, scope.environment, id).await? {
         return Err(missing());
     }
     let before = queries::get_in(tx, scope.environment, id).await?.ok_or_else(missing)?;
-    let mut after = before.clone();
-    after.updated_at = app.clock.now();
-    if let Some(name) = update.name {
-        after.name = checked_name(name)?;
-    }
-    if let Some(allow) = update.allow_profiles_outside_organization {
-        after.allow_profiles_outside_organization = allow;
-    }
-    match update.metadata {
-        None => {}
-        Some(None) => after.metadata = Map::new(),
-        Some(Some(patch)) => after.metadata = metadata::merge(after.metadata, patch)?,
-    }
-    if let Some(external_id) = update.external_id {
-        after.external_id = external_id.map(checked_external_id).transpose()?;
-    }
-    if let Some(stripe_customer_id) = update.stripe_customer_id {
-        after.stripe_customer_id = stripe_customer_id.filter(|id| !id.is_empty());
-    }
-    let wanted = wanted_domains(update.domain_data, update.domains)?;
+    let wanted = wanted_domains(update.domain_data.take(), update.domains.take())?;
+    let mut after = updated(before.clone(), update, app.clock.now())?;
 
     queries::set_external_id(tx, scope.environment, &after).await.on_conflict(external_id_taken)?;
     queries::update(tx, scope.environment, &after).await.on_conflict(|| {
@@ -167,6 +150,36 @@ pub async fn update(
         changes.emit(tx, app, scope).await?;
     }
     Ok(after)
+}
+
+/// The organization with an update's fields; its domains are another matter.
+fn updated(
+    mut organization: Organization,
+    update: UpdateOrganization,
+    now: Timestamp,
+) -> Result<Organization> {
+    organization.updated_at = now;
+    if let Some(name) = update.name {
+        organization.name = checked_name(name)?;
+    }
+    if let Some(allow) = update.allow_profiles_outside_organization {
+        organization.allow_profiles_outside_organization = allow;
+    }
+    match update.metadata {
+        None => {}
+        Some(None) => organization.metadata = Map::new(),
+        Some(Some(patch)) => organization.metadata = metadata::merge(organization.metadata, patch)?,
+    }
+    if let Some(external_id) = update.external_id {
+        organization.external_id = external_id.map(checked_external_id).transpose()?;
+    }
+    if let Some(stripe_customer_id) = update.stripe_customer_id {
+        organization.stripe_customer_id = stripe_customer_id.filter(|id| !id.is_empty());
+        if organization.stripe_customer_id.as_ref().is_some_and(|id| id.len() > MAX_STRIPE_CUSTOMER_ID) {
+            return Err(Error::invalid("stripe_customer_id"));
+        }
+    }
+    Ok(organization)
 }
 
 /// Deletes an organization: it answers 404 from here on, and its domains are free for others.
@@ -213,13 +226,23 @@ fn wanted_domains(
     domains::wanted(pairs).map(Some)
 }
 
-/// What the changed fields held before.
+/// What the changed fields held before; `null` for one that wasn't there.
 fn previous(before: &Organization, after: &Organization) -> Value {
-    let (Value::Object(before), Value::Object(after)) = (json!(before), json!(after)) else {
+    let (Value::Object(mut before), Value::Object(mut after)) = (json!(before), json!(after)) else {
         return json!({});
     };
-    let changed = before.iter().filter(|(key, value)| {
-        !matches!(key.as_str(), "updated_at" | "domains") && after.get(*key) != Some(value)
-    });
-    Value::Object(changed.map(|(key, value)| (key.clone(), value.clone())).collect())
+    // Domains have events of their own.
+    for untold in ["domains", "updated_at"] {
+        before.remove(untold);
+        after.remove(untold);
+    }
+    let mut previous = Map::new();
+    for (key, now) in after {
+        let held = before.remove(&key).unwrap_or_default();
+        if held != now {
+            previous.insert(key, held);
+        }
+    }
+    previous.append(&mut before);
+    Value::Object(previous)
 }

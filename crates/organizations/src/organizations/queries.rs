@@ -102,6 +102,7 @@ pub async fn lock_live(tx: &mut Tx, environment: EnvironmentId, id: Organization
     Ok(live.is_some())
 }
 
+/// One page of the live organizations. Of `domains` (in normal form) one suffices.
 pub(super) async fn list(
     db: &Db,
     environment: EnvironmentId,
@@ -109,20 +110,29 @@ pub(super) async fn list(
     search: Option<&str>,
     page: &PageRequest,
 ) -> Result<Page<Organization>, Error> {
-    let mut select = Select::new(
-        "SELECT id, name, allow_profiles_outside_organization, metadata, external_id, stripe_customer_id, \
-         created_at, updated_at FROM organizations WHERE environment_id = ? AND deleted_at IS NULL",
-        [environment.into()],
-    );
-    if !domains.is_empty() {
-        let owners = domains::queries::owners(db, environment, domains).await?;
-        select = select.and_in("id", owners);
-    }
+    let mut select = if domains.is_empty() {
+        Select::new(
+            "SELECT o.id, o.name, o.allow_profiles_outside_organization, o.metadata, o.external_id, \
+             o.stripe_customer_id, o.created_at, o.updated_at FROM organizations o \
+             WHERE o.environment_id = ? AND o.deleted_at IS NULL",
+            [environment.into()],
+        )
+    } else {
+        // LEFT, so that cursors are found among all organizations; DISTINCT, as several domains may match.
+        Select::new(
+            "SELECT DISTINCT o.id, o.name, o.allow_profiles_outside_organization, o.metadata, o.external_id, \
+             o.stripe_customer_id, o.created_at, o.updated_at FROM organizations o \
+             LEFT JOIN organization_domains d ON d.environment_id = o.environment_id AND d.organization_id = o.id \
+             WHERE o.environment_id = ? AND o.deleted_at IS NULL",
+            [environment.into()],
+        )
+        .and_in("d.domain", domains.iter().map(String::as_str))
+    };
     if let Some(search) = search {
-        select = select.and("LOWER(name) LIKE ? ESCAPE '\\'", [store::contains(search).into()]);
+        select = select.and("LOWER(o.name) LIKE ? ESCAPE '\\'", [store::contains(search).into()]);
     }
     let mut page: Page<Organization> =
-        select.page(db, Keyset::Created { created: "created_at", id: "id" }, page).await?;
+        select.page(db, Keyset::Created { created: "o.created_at", id: "o.id" }, page).await?;
     let ids = page.data.iter().map(|organization| organization.id);
     let mut owned = domains::queries::list_for(db, environment, ids).await?;
     for organization in &mut page.data {

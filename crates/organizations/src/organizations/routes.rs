@@ -8,7 +8,7 @@ use kernel::ids::OrganizationId;
 use kernel::{App, Error, Result};
 use store::Order;
 
-use super::{CreateOrganization, Organization, UpdateOrganization, queries};
+use super::{CreateOrganization, MAX_NAME, Organization, UpdateOrganization, queries};
 use crate::domains::normalized;
 
 /// Routes under `/organizations`.
@@ -40,6 +40,10 @@ async fn list(
     let domains: Vec<String> =
         query.list("domains").iter().map(|domain| normalized(domain).unwrap_or_default()).collect();
     let search = query.get("search")?;
+    // No name is longer; the engines bound the length of patterns.
+    if search.is_some_and(|search| search.chars().count() > MAX_NAME) {
+        return Err(Error::invalid("search"));
+    }
     let page = queries::list(&app.db, caller.environment, &domains, search, &page).await?;
     Ok(Json(List(page)))
 }
