@@ -95,7 +95,7 @@ class Report:
 
     validated: int = 0
     additions: Counter[str] = field(default_factory=Counter)
-    undocumented: Counter[str] = field(default_factory=Counter)
+    undocumented: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     violations: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -164,7 +164,7 @@ def check(document: Document, answers: Iterator[Answer], deviations: list[Deviat
             if answer.status < 400:
                 report.violations[f"{operation}: the document has no such success status"].append(answer.source)
             else:
-                report.undocumented[operation] += 1
+                report.undocumented[answer.status][f"{answer.method} {template}"] += 1
             continue
         report.validated += 1
         applicable = [
@@ -255,12 +255,15 @@ def main() -> int:
         return 1
     content = yaml.load(Path(named).read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     report = check(Document(content), read_answers(Path(folder)), read_deviations(EXCEPTIONS))
-    for title, counts in (("addition", report.additions), ("undocumented", report.undocumented)):
-        for name, count in sorted(counts.items()):
-            print(f"  {title}: {name} ({count})")
+    for operation, count in sorted(report.additions.items()):
+        print(f"  addition: {operation} ({count})")
+    for status, operations in sorted(report.undocumented.items()):
+        names = ", ".join(sorted(operations))
+        print(f"  undocumented {status}: {_shortened(names)} ({operations.total()})")
+    undocumented = sum(operations.total() for operations in report.undocumented.values())
     print(
         f"{report.validated} answers validated against the OpenAPI document, "
-        f"{report.additions.total()} additions, {report.undocumented.total()} undocumented"
+        f"{report.additions.total()} additions, {undocumented} undocumented"
     )
     if report.validated == 0:
         print(f"no answer of a documented operation was recorded in {folder}", file=sys.stderr)
