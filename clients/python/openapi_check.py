@@ -40,6 +40,8 @@ METHODS = frozenset({"get", "put", "post", "delete", "patch", "head", "options",
 # RFC 3339 section 5.6; ISO 8601 allows far more.
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
+ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+
 format_checker = FormatChecker(formats=())
 
 
@@ -156,7 +158,7 @@ def check(document: Document, answers: Iterator[Answer], deviations: list[Deviat
         template = document.template(answer.path)
         responses = document.responses(answer.method, template) if template is not None else None
         if template is None or responses is None:
-            report.additions[f"{answer.method} {template or answer.path.split('?')[0]}"] += 1
+            report.additions[f"{answer.method} {template or _without_ids(answer.path)}"] += 1
             continue
         operation = f"{answer.method} {template} {answer.status}"
         status = str(answer.status)
@@ -185,6 +187,10 @@ def check(document: Document, answers: Iterator[Answer], deviations: list[Deviat
             violation = f"nothing needs the exception for {deviation} any more"
             report.violations[violation].append(EXCEPTIONS.name)
     return report
+
+
+def _without_ids(path: str) -> str:
+    return "/".join("{id}" if ULID.search(segment) else segment for segment in path.split("?")[0].split("/"))
 
 
 def _problems(document: Document, answer: Answer, template: str, status: str) -> Iterator[tuple[str, str]]:
