@@ -17,7 +17,7 @@ const START: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Server {
     pub description: Description,
-    _process: Child,
+    process: Child,
 }
 
 #[derive(Debug, Deserialize)]
@@ -36,6 +36,21 @@ impl std::ops::Deref for Server {
 
     fn deref(&self) -> &Description {
         &self.description
+    }
+}
+
+/// Asks it to end, so that it clears away its database; `kill_on_drop` is for one that doesn't.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let Some(id) = self.process.id() else { return };
+        let asked = std::process::Command::new("kill").arg(id.to_string()).status();
+        let waits = if asked.is_ok_and(|status| status.success()) { 100 } else { 0 };
+        for _ in 0..waits {
+            if !matches!(self.process.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 
@@ -71,7 +86,7 @@ impl Server {
             .await
             .expect("portcullis answers");
         assert_eq!(registered.status(), 201, "{:?}", registered.text().await);
-        Self { description, _process: process }
+        Self { description, process }
     }
 
     /// The SDK with this server's key, otherwise as it comes.
