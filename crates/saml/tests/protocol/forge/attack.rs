@@ -1,5 +1,7 @@
 //! Attacks: what is posted to the connection of [`expected`], and what must come of it.
 
+use std::time::{Duration, Instant};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use saml::certificate::Certificate;
@@ -27,9 +29,17 @@ pub fn post(xml: &str) -> Result<Verified, Refusal> {
 }
 
 pub fn post_bytes(bytes: &[u8]) -> Result<Verified, Refusal> {
-    let verdict = verify(&STANDARD.encode(bytes), &expected(&[keys::certificate("idp")]));
+    timed_post(bytes).0
+}
+
+/// Posts a document, and says how long it took to judge it.
+fn timed_post(bytes: &[u8]) -> (Result<Verified, Refusal>, Duration) {
+    let (encoded, pinned) = (STANDARD.encode(bytes), [keys::certificate("idp")]);
+    let started = Instant::now();
+    let verdict = verify(&encoded, &expected(&pinned));
+    let took = started.elapsed();
     super::tried(bytes, &verdict);
-    verdict
+    (verdict, took)
 }
 
 /// Asserts that a document is accepted, with the right person.
@@ -57,8 +67,8 @@ pub fn assert_refused(name: &str, codes: &str, xml: &str) {
 
 #[track_caller]
 pub fn assert_refused_bytes(name: &str, codes: &str, bytes: &[u8]) {
-    let started = std::time::Instant::now();
-    let refusal = match post_bytes(bytes) {
+    let (verdict, took) = timed_post(bytes);
+    let refusal = match verdict {
         Ok(verified) => panic!("{name}: accepted as {verified:?}\n{}", String::from_utf8_lossy(bytes)),
         Err(refusal) => refusal,
     };
@@ -69,7 +79,7 @@ pub fn assert_refused_bytes(name: &str, codes: &str, bytes: &[u8]) {
         refusal.code()
     );
     assert!(!refusal.to_string().is_empty());
-    assert!(started.elapsed().as_millis() < 1000, "{name} took {:?}", started.elapsed());
+    assert!(took < Duration::from_secs(1), "{name} took {took:?}");
 }
 
 /// For each form: the unchanged document is accepted and the changed one refused.
