@@ -14,7 +14,7 @@ const MAX_RAW: usize = 64 * 1024;
 
 /// A person as one identity provider knows them. `idp_id` with the connection is the identity; the e-mail
 /// address is a detail that may change.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Identity {
     pub idp_id: String,
     pub email: String,
@@ -53,7 +53,8 @@ pub(crate) fn from_saml(connection: &Connection, verified: &Verified) -> Result<
             .iter()
             .filter(|attribute| attribute.name == source)
             .flat_map(|attribute| attribute.values.iter())
-            .map(|value| value.trim().to_owned())
+            // The white space of XML, which pretty-printing adds; any other is part of the value.
+            .map(|value| value.trim_matches([' ', '\t', '\r', '\n']).to_owned())
             .filter(|value| !value.is_empty())
             .collect()
     };
@@ -108,6 +109,12 @@ pub(crate) fn from_oidc(connection: &Connection, claims: &Map<String, Value>) ->
     let required = |attribute: &str, source: &str| -> Result<String, Refusal> {
         text(source)?.ok_or_else(|| invalid(format!("There is no claim '{source}' for {attribute}.")))
     };
+    let id_source = sources.of("idp_id", names.idp_id);
+    // To the letter: to the provider, an id with a space at its end may be somebody else's.
+    let idp_id = match (required("idp_id", id_source)?, claims.get(id_source)) {
+        (_, Some(Value::String(exact))) => exact.clone(),
+        (trimmed, _) => trimmed,
+    };
     let groups_source = sources.of("groups", names.groups);
     let groups = match claims.get(groups_source) {
         Some(Value::Array(groups)) => {
@@ -124,7 +131,7 @@ pub(crate) fn from_oidc(connection: &Connection, claims: &Map<String, Value>) ->
     let protocol = ["iss", "aud", "exp", "iat", "nbf", "nonce", "at_hash", "c_hash", "azp", "sid", "jti"];
     let raw = claims.iter().filter(|(name, _)| !protocol.contains(&name.as_str()));
     checked(Identity {
-        idp_id: required("idp_id", sources.of("idp_id", names.idp_id))?,
+        idp_id,
         email: required("email", sources.of("email", names.email))?,
         first_name: first_name.filter(|name| !name.is_empty()),
         last_name: last_name.filter(|name| !name.is_empty()),
