@@ -494,12 +494,12 @@ fn apply_saml(
 ) -> Result<()> {
     let (Settings::Saml(saml), Some(options)) = (settings, options) else { return Ok(()) };
     if let Some(metadata) = &fetched.metadata {
-        saml.idp_entity_id = Some(metadata.entity_id.clone());
+        saml.idp_entity_id = Some(checked_entity_id(&metadata.entity_id, "saml_options.idp_metadata_url")?);
         let (url, binding) = match (&metadata.sso_redirect_url, &metadata.sso_post_url) {
             (Some(url), _) => (Some(url), Binding::Redirect),
             (None, url) => (url.as_ref(), Binding::Post),
         };
-        saml.idp_sso_url = url.cloned();
+        saml.idp_sso_url = url.map(|url| checked_url(url, "saml_options.idp_metadata_url")).transpose()?;
         saml.idp_sso_binding = binding;
     }
     if let Some(url) = &options.idp_metadata_url {
