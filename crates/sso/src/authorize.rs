@@ -21,6 +21,8 @@ use crate::sign_in::{self, Flow, Request, browser};
 /// RFC 3986 unreserved characters stay; everything else is escaped, so that `state` comes back byte for byte.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const MAX_STATE: usize = 8 * 1024;
+/// Enough for any e-mail address or account name.
+const MAX_LOGIN_HINT: usize = 1024;
 
 /// The route.
 pub fn router() -> Router<App> {
@@ -180,12 +182,16 @@ fn read_request(query: &Params, redirect_uri: &str) -> Result<Request, Told> {
         (Some(challenge), Some("S256")) if pkce::is_valid_challenge(challenge) => {}
         _ => return Err(told("invalid_request", "PKCE needs a code_challenge with method S256.")),
     }
+    let login_hint = single("login_hint")?;
+    if login_hint.as_ref().is_some_and(|hint| hint.len() > MAX_LOGIN_HINT) {
+        return Err(told("invalid_request", "The login_hint is too long."));
+    }
     let prompt = single("prompt")?;
     Ok(Request {
         redirect_uri: redirect_uri.to_owned(),
         state,
         code_challenge,
-        login_hint: single("login_hint")?,
+        login_hint,
         force_authentication: prompt.as_deref() == Some("login"),
     })
 }

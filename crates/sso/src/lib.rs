@@ -7,6 +7,7 @@
 //! the code once. A refusal is written to the same row with a typed reason; the browser learns only a
 //! generic code. Identity is the pair of connection and `idp_id`, never an e-mail address.
 
+mod answer;
 mod attributes;
 mod authorize;
 pub mod connection_types;

@@ -11,14 +11,14 @@ use oidc::authorization::{AuthorizationRequest, Callback, check_issuer};
 use oidc::discovery::Provider;
 use oidc::id_token::{self, Claims, IdTokenError};
 use oidc::token::{ClientAuthentication, Grant, TokenRequest, TokenResponse, parse_response};
-use oidc::{Algorithm, pkce, userinfo};
+use oidc::{Algorithm, LEEWAY_SECONDS, pkce, userinfo};
 use serde_json::{Map, Value};
 
+use crate::answer::{self, Accepted};
 use crate::attributes::{self, Identity};
 use crate::connections::{Connection, Oidc, TokenAuthenticationMethod, queries};
 use crate::providers;
-use crate::saml_acs::{finish, refusal_page, running_flow};
-use crate::sign_in::{self, Flow, Outcome, Refusal};
+use crate::sign_in::{Flow, Refusal};
 
 const SCOPE: &str = "openid profile email";
 const VERIFIER_LENGTH: usize = 64;
@@ -101,36 +101,31 @@ async fn callback(
     client: ClientInfo,
     uri: Uri,
 ) -> Result<Response> {
+    let parsed = Callback::parse(uri.query().unwrap_or_default());
     let Some(connection) = queries::get_by_external_key(&app.db, &external_key).await? else {
-        return Err(Error::message(StatusCode::NOT_FOUND, "Not Found"));
+        let handle = parsed.ok().and_then(|callback| callback.state);
+        return answer::without_connection(&app, &external_key, &headers, handle.as_deref()).await;
     };
     if connection.oidc().is_none() {
         return Err(Error::message(StatusCode::NOT_FOUND, "Not Found"));
     }
-    let callback = match Callback::parse(uri.query().unwrap_or_default()) {
+    let callback = match parsed {
         Ok(callback) => callback,
         Err(error) => {
             let refusal = Refusal::answer(error.code(), error.to_string());
-            sign_in::refuse_apart(&app, &connection, None, client, &refusal).await?;
-            return Ok(refusal_page(&app, &refusal));
+            return answer::refuse_misdirected(&app, &connection, refusal.into(), client).await;
         }
     };
     let handle = callback.state.as_deref().unwrap_or_default();
-    let flow = match running_flow(&app, &connection, &headers, handle).await? {
+    let flow = match answer::find_flow(&app, &connection, &headers, handle).await? {
         Ok(flow) => flow,
-        Err((refusal, flow)) => {
-            sign_in::refuse_apart(&app, &connection, flow.as_ref(), client, &refusal).await?;
-            return Ok(refusal_page(&app, &refusal));
+        Err(misdirected) => {
+            return answer::refuse_misdirected(&app, &connection, misdirected, client).await;
         }
     };
-    let outcome = match check(&app, &connection, &flow, &callback).await? {
-        Ok(identity) => sign_in::authorize(&app, &flow, &connection, &identity, None).await?,
-        Err(refusal) => {
-            sign_in::refuse(&app, &flow, &refusal).await?;
-            Outcome::Refused(refusal)
-        }
-    };
-    Ok(finish(&flow, outcome))
+    let verdict = check(&app, &connection, &flow, &callback).await?;
+    let verdict = verdict.map(|identity| Accepted { identity, assertion: None });
+    answer::conclude(&app, &connection, &flow, verdict).await
 }
 
 /// Takes the provider's answer to a verified identity.
@@ -160,6 +155,12 @@ async fn check(app: &App, connection: &Connection, flow: &Flow, callback: &Callb
         return Ok(Err(Refusal::answer("id_token_missing", "The token endpoint sent no ID token.")));
     };
     let claims = accepted!(verify(app, oidc, flow, &provider, &tokens, id_token).await?);
+    // Not every provider says when; one that does must have asked anew if that was wanted.
+    if flow.request.force_authentication
+        && claims.auth_time.is_some_and(|at| at + LEEWAY_SECONDS < flow.created_at.seconds())
+    {
+        return Ok(Err(Refusal::authentication_too_old()));
+    }
     let all = accepted!(with_user_info(app, oidc, &provider, &tokens, claims).await?);
     Ok(attributes::from_oidc(connection, &all))
 }

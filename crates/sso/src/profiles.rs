@@ -11,7 +11,7 @@ use crate::connection_types::ConnectionType;
 use crate::connections::Connection;
 
 /// A profile as the API shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub(crate) struct Profile {
     pub object: &'static str,
     pub id: ProfileId,

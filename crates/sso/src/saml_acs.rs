@@ -9,18 +9,17 @@ use kernel::http::{ClientInfo, Form, Params, Path, Query};
 use kernel::{App, Error, Result};
 use saml::certificate::Certificate;
 use saml::metadata::{SpMetadata, sp_metadata};
-use saml::response::{Expected, Verified, verify};
+use saml::response::{CLOCK_SKEW, Expected, Verified, verify};
 
+use crate::answer::{self, Accepted, Assertion};
 use crate::attributes;
-use crate::authorize::{Told, error_page, error_redirect, redirect, with_parameters};
 use crate::connections::{self, Connection, Saml, queries};
-use crate::sign_in::{self, Flow, Outcome, Refusal, Status, browser};
+use crate::sign_in::{Flow, Refusal};
 
 /// A decoded response may have 1 MB; Base64 and form encoding make it larger.
 const MAX_FORM: usize = 2 << 20;
 /// Responses larger than this are verified off the request threads.
 const LARGE: usize = 64 * 1024;
-const MAX_RELAY_STATE: usize = 1024;
 
 /// Routes under `/sso/saml`.
 pub fn router() -> Router<App> {
@@ -48,75 +47,46 @@ async fn consume(
     Form(form): Form<MAX_FORM>,
 ) -> Result<Response> {
     let Some(connection) = queries::get_by_external_key(&app.db, &external_key).await? else {
-        return Err(Error::message(StatusCode::NOT_FOUND, "Not Found"));
+        let handle = form.get("RelayState").ok().flatten();
+        return answer::without_connection(&app, &external_key, &headers, handle).await;
     };
     if connection.saml().is_none() {
         return Err(Error::message(StatusCode::NOT_FOUND, "Not Found"));
     }
-    // One form field only: a second one, or one in the query, could be what another component reads.
-    if query.first("SAMLResponse").is_some() || query.first("RelayState").is_some() {
-        return Err(Error::malformed("SAMLResponse and RelayState belong in the body."));
-    }
-    let response = form.require("SAMLResponse")?;
-    let flow = match find_flow(&app, &connection, &headers, &form).await? {
-        Ok(flow) => flow,
-        Err((refusal, flow)) => {
-            sign_in::refuse_apart(&app, &connection, flow.as_ref(), client, &refusal).await?;
-            return Ok(refusal_page(&app, &refusal));
-        }
-    };
-    let outcome = match check(&app, &connection, &flow, response).await? {
-        Ok((identity, assertion, until)) => {
-            sign_in::authorize(&app, &flow, &connection, &identity, Some((&assertion, until))).await?
-        }
+    let response = match single_response(&query, &form) {
+        Ok(response) => response,
         Err(refusal) => {
-            sign_in::refuse(&app, &flow, &refusal).await?;
-            Outcome::Refused(refusal)
+            return answer::refuse_misdirected(&app, &connection, refusal.into(), client).await;
         }
     };
-    Ok(finish(&flow, outcome))
+    let found = match form.first("RelayState").filter(|handle| !handle.is_empty()) {
+        Some(handle) => answer::find_flow(&app, &connection, &headers, handle).await?,
+        None => Err(Refusal::unsolicited().into()),
+    };
+    let flow = match found {
+        Ok(flow) => flow,
+        Err(misdirected) => {
+            return answer::refuse_misdirected(&app, &connection, misdirected, client).await;
+        }
+    };
+    let verdict = check(&app, &connection, &flow, response).await?;
+    answer::conclude(&app, &connection, &flow, verdict).await
 }
 
-/// The flow the answer is for, if it may be answered by this browser now.
-pub(crate) async fn running_flow(
-    app: &App,
-    connection: &Connection,
-    headers: &HeaderMap,
-    handle: &str,
-) -> Result<std::result::Result<Flow, (Refusal, Option<Flow>)>> {
-    let found = queries_flow(app, connection, handle).await?;
-    let Some(flow) = found else { return Ok(Err((Refusal::unknown_flow(), None))) };
-    if !browser::is_same(app, headers, &flow) {
-        return Ok(Err((Refusal::other_browser(), Some(flow))));
+/// The one response of the form. A second one, or one in the query, could be what another component reads.
+fn single_response<'a>(query: &Params, form: &'a Params) -> std::result::Result<&'a str, Refusal> {
+    for name in ["SAMLResponse", "RelayState"] {
+        if form.is_repeated(name) || query.first(name).is_some() {
+            return Err(Refusal::answer(
+                "response_ambiguous",
+                format!("{name} was sent more than once, or in the address instead of the form."),
+            ));
+        }
     }
-    if flow.status != Status::Started {
-        return Ok(Err((Refusal::used(), Some(flow))));
-    }
-    if flow.expires_at <= app.clock.now() {
-        return Ok(Err((Refusal::expired(), Some(flow))));
-    }
-    Ok(Ok(flow))
+    form.first("SAMLResponse")
+        .filter(|response| !response.is_empty())
+        .ok_or_else(|| Refusal::answer("response_missing", "The form has no SAMLResponse."))
 }
-
-async fn queries_flow(app: &App, connection: &Connection, handle: &str) -> Result<Option<Flow>> {
-    let found = sign_in::queries::by_handle(&app.db, handle).await?;
-    Ok(found.filter(|flow| flow.connection_id == connection.id))
-}
-
-async fn find_flow(
-    app: &App,
-    connection: &Connection,
-    headers: &HeaderMap,
-    form: &Params,
-) -> Result<std::result::Result<Flow, (Refusal, Option<Flow>)>> {
-    match form.get("RelayState")? {
-        None => Ok(Err((Refusal::unsolicited(), None))),
-        Some(handle) if handle.len() > MAX_RELAY_STATE => Ok(Err((Refusal::unknown_flow(), None))),
-        Some(handle) => running_flow(app, connection, headers, handle).await,
-    }
-}
-
-type Accepted = (attributes::Identity, String, i64);
 
 /// Verifies the response against what this connection pins and this flow asked for.
 async fn check(
@@ -136,8 +106,18 @@ async fn check(
         Err(refusal) if refusal.is_denial() => return Ok(Err(Refusal::denied(refusal.to_string()))),
         Err(refusal) => return Ok(Err(Refusal::answer(refusal.code(), refusal.to_string()))),
     };
-    Ok(attributes::from_saml(connection, &verified)
-        .map(|identity| (identity, verified.assertion_id, verified.replay_until)))
+    if flow.request.force_authentication && !is_anew(flow, &verified) {
+        return Ok(Err(Refusal::authentication_too_old()));
+    }
+    Ok(attributes::from_saml(connection, &verified).map(|identity| {
+        let assertion = Assertion { id: verified.assertion_id, until: verified.replay_until };
+        Accepted { identity, assertion: Some(assertion) }
+    }))
+}
+
+/// Whether the person authenticated since the flow began, as far as two clocks can tell.
+fn is_anew(flow: &Flow, verified: &Verified) -> bool {
+    verified.authn_instant.is_some_and(|at| at.saturating_add(CLOCK_SKEW) >= flow.created_at.0)
 }
 
 /// Verifies in place what takes microseconds, and elsewhere what may take longer.
@@ -168,35 +148,4 @@ async fn verdict(
     tokio::task::spawn_blocking(move || judge(&saml, &certificates, &request_id, &response))
         .await
         .map_err(|_| Error::internal("verifying a large response failed"))
-}
-
-/// Sends the browser back to the application, with the code or with a generic error.
-pub(crate) fn finish(flow: &Flow, outcome: Outcome) -> Response {
-    let request = &flow.request;
-    match outcome {
-        Outcome::Authorized { code } => {
-            let mut parameters = vec![("code", code.as_str())];
-            parameters.extend(request.state.as_deref().map(|state| ("state", state)));
-            // 303: the answer to the identity provider's POST is a GET.
-            redirect(StatusCode::SEE_OTHER, &with_parameters(&request.redirect_uri, &parameters))
-        }
-        Outcome::Refused(refusal) => {
-            let told = Told { error: refusal.shown, description: refusal.description };
-            let mut response = error_redirect(&request.redirect_uri, request.state.as_deref(), told);
-            *response.status_mut() = StatusCode::SEE_OTHER;
-            response
-        }
-    }
-}
-
-/// Our own page, where there is no application the browser could be sent back to.
-pub(crate) fn refusal_page(app: &App, refusal: &Refusal) -> Response {
-    let page = match refusal.code {
-        "other_browser" => "flow-other-browser",
-        "flow_expired" | "flow_already_used" => "flow-expired",
-        _ => "sign-in-failed",
-    };
-    let mut response = error_page(app, page);
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    response
 }

@@ -22,7 +22,7 @@ use store::Tx;
 
 use crate::connections::{self, State as ConnectionState, queries as connection_queries};
 use crate::profiles::{self, Profile};
-use crate::sign_in::{self, Status, queries};
+use crate::sign_in::{self, Refusal, Status, queries};
 
 /// Seconds an access token lives.
 const LIFETIME: i64 = 600;
@@ -31,6 +31,7 @@ const TOKEN_TYPE: &str = "sso+jwt";
 /// Long enough to spare requests, short enough that a new key is seen before it signs.
 const KEYS_MAX_AGE: &str = "public, max-age=300";
 const MAX_CODE: usize = 256;
+const PARAMETERS: [&str; 5] = ["grant_type", "client_id", "client_secret", "code", "code_verifier"];
 
 /// The routes.
 pub fn router() -> Router<App> {
@@ -55,32 +56,48 @@ struct Claims<'a> {
 
 /// `POST /sso/token`
 ///
-/// Parameters come as form, JSON or query: SDKs differ.
+/// Parameters come as form, JSON or query: SDKs differ, and some send the same in body and query.
 async fn exchange(State(app): State<App>, request: Request) -> Result<Response> {
-    let (parts, body) = request.into_parts();
-    let query = Params::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
-    let headers = parts.headers.clone();
-    let params = Params::from_body(Request::from_parts(parts, body)).await?.or(query);
-    let answer = grant(&app, &headers, &params).await?;
+    let headers = request.headers().clone();
+    let query = Params::parse(request.uri().query().unwrap_or_default().as_bytes()).map_err(unreadable)?;
+    let body = Params::from_body(request).await.map_err(unreadable)?;
+    let answer = grant(&app, &headers, &merged(body, query)?).await?;
     Ok(([(header::PRAGMA, HeaderValue::from_static("no-cache"))], Json(answer)).into_response())
 }
 
+/// Whatever is wrong with a token request, OAuth clients look for `error` (RFC 6749 §5.2).
+fn unreadable(error: Error) -> Error {
+    match error {
+        Error::Api(_) => Error::oauth("invalid_request", "The request could not be read."),
+        Error::Internal(_) => error,
+    }
+}
+
+/// One set of parameters. What is said twice must be the same both times: else which one counts would be a
+/// guess (RFC 6749 §3.2).
+fn merged(body: Params, query: Params) -> Result<Params> {
+    for name in PARAMETERS {
+        let contradicts =
+            query.first(name).is_some_and(|value| body.first(name).is_some_and(|other| other != value));
+        if contradicts || query.is_repeated(name) || body.is_repeated(name) {
+            return Err(Error::oauth("invalid_request", format!("{name} was sent more than once.")));
+        }
+    }
+    Ok(body.or(query))
+}
+
 async fn grant(app: &App, headers: &HeaderMap, params: &Params) -> Result<Value> {
-    let single = |name: &str| {
-        params
-            .get(name)
-            .map_err(|_| Error::oauth("invalid_request", format!("{name} was sent more than once.")))
-    };
-    match single("grant_type")? {
+    let given = |name: &str| params.first(name).filter(|value| !value.is_empty());
+    match given("grant_type") {
         Some("authorization_code") => {}
         Some(_) => return Err(Error::oauth("unsupported_grant_type", "The grant type is not supported.")),
         None => return Err(Error::oauth("invalid_request", "grant_type is missing.")),
     }
-    let credentials = Credentials::read(headers, single("client_id")?, single("client_secret")?)?;
+    let credentials = Credentials::read(headers, given("client_id"), given("client_secret"))?;
     let environment = credentials.environment(app).await?;
     let authenticated = credentials.check(app, environment.id).await?;
-    let code = single("code")?.ok_or_else(|| Error::oauth("invalid_request", "code is missing."))?;
-    let verifier = single("code_verifier")?;
+    let code = given("code").ok_or_else(|| Error::oauth("invalid_request", "code is missing."))?;
+    let verifier = given("code_verifier");
 
     let now = app.clock.now();
     // The inner error is outside the transaction: one that noticed a second use must commit what it revoked.
@@ -186,15 +203,7 @@ async fn take(
     let Some(sign_in) = found else {
         return Err(if authenticated { invalid() } else { invalid_client_or_grant(verifier, invalid) });
     };
-    match (&sign_in.code_challenge, verifier) {
-        (Some(challenge), Some(verifier)) if pkce::verify(challenge, verifier) => {}
-        // A challenge that isn't answered, or an answer to none (RFC 9700 §4.8.2).
-        (Some(_), _) | (None, Some(_)) => {
-            return Err(Error::oauth("invalid_grant", "The code_verifier does not fit the code."));
-        }
-        (None, None) if authenticated => {}
-        (None, None) => return Err(invalid_client()),
-    }
+    check_possession(sign_in.code_challenge.as_deref(), verifier, authenticated)?;
     if sign_in.status == Status::Succeeded {
         queries::revoke_tokens(tx, sign_in.id, now).await?;
         return Ok(Err(Error::oauth("invalid_grant", format!("The code '{shown}' has already been used."))));
@@ -202,8 +211,15 @@ async fn take(
     if sign_in.status != Status::Authorized || sign_in.code_expires_at <= now {
         return Err(invalid());
     }
-    let connection = connection_queries::get_in(tx, environment.id, sign_in.connection_id).await?;
-    let mut connection = connection.filter(|c| c.state.is_usable()).ok_or_else(invalid)?;
+    let found = connection_queries::get_in(tx, environment.id, sign_in.connection_id).await?;
+    let mut connection = match found {
+        Some(connection) if connection.state.is_usable() => connection,
+        found => {
+            let refusal = found.map_or_else(Refusal::connection_gone, |_| Refusal::connection_inactive());
+            sign_in::fail_exchange(tx, app, &sign_in, &refusal).await?;
+            return Ok(Err(invalid()));
+        }
+    };
     if !queries::exchange(tx, sign_in.id, now).await? {
         // Another exchange of the same code was first, this very moment.
         queries::revoke_tokens(tx, sign_in.id, now).await?;
@@ -223,6 +239,19 @@ async fn take(
     let profile = profiles::get_in(tx, environment.id, sign_in.profile_id).await?;
     let profile = profile.ok_or_else(|| Error::internal("a sign-in without its profile"))?;
     Ok(Ok(Taken { sign_in: sign_in.id, profile }))
+}
+
+/// Whether this is the client the code is for: it shows its secret, answers the code's challenge, or both.
+fn check_possession(challenge: Option<&str>, verifier: Option<&str>, authenticated: bool) -> Result<()> {
+    match (challenge, verifier) {
+        (Some(challenge), Some(verifier)) if pkce::verify(challenge, verifier) => Ok(()),
+        // A challenge that isn't answered, or an answer to none (RFC 9700 §4.8.2).
+        (Some(_), _) | (None, Some(_)) => {
+            Err(Error::oauth("invalid_grant", "The code_verifier does not fit the code."))
+        }
+        (None, None) if authenticated => Ok(()),
+        (None, None) => Err(invalid_client()),
+    }
 }
 
 /// Without secret and without verifier the client hasn't authenticated at all.

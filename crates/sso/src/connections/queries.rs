@@ -160,6 +160,22 @@ pub(crate) async fn get_by_external_key(db: &Db, external_key: &str) -> Result<O
     db.read_one(select_connection!("c.external_key = $1"), params![external_key]).await
 }
 
+/// Whether this connection, deleted or not, has or had this key.
+pub(crate) async fn had_external_key(
+    db: &Db,
+    environment: EnvironmentId,
+    id: ConnectionId,
+    external_key: &str,
+) -> Result<bool, Error> {
+    let found: Option<i64> = db
+        .read_one(
+            "SELECT 1 FROM connections WHERE environment_id = $1 AND id = $2 AND external_key = $3",
+            params![environment, id, external_key],
+        )
+        .await?;
+    Ok(found.is_some())
+}
+
 pub(super) async fn get_by_external_id(
     tx: &mut Tx,
     organization: OrganizationId,

@@ -9,6 +9,8 @@ mod routes;
 pub use refusal::Refusal;
 pub use routes::router;
 
+use std::fmt;
+
 use kernel::clock::MINUTE;
 use kernel::crypto::hash_token;
 use kernel::events::{Actor, Scope, emit};
@@ -18,10 +20,11 @@ use kernel::{App, Error, Result, Timestamp};
 use saml::request::AuthnRequest;
 use store::Tx;
 
-use crate::attributes::Identity;
+use crate::answer::Accepted;
 use crate::connections::{self, Connection};
 use crate::profiles;
-use events::{Details, OauthFailed, SsoFailed, SsoStarted};
+use events::{Details, OauthFailed, OauthSucceeded, SsoFailed, SsoStarted, SsoSucceeded};
+use queries::Exchanged;
 
 /// How long a person may take at the identity provider.
 const FLOW_LIFETIME: i64 = 15 * MINUTE;
@@ -35,7 +38,7 @@ const HANDLE_LENGTH: usize = 32;
 const SYSTEM: Actor = Actor::System;
 
 /// What the application asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Request {
     pub redirect_uri: String,
     pub state: Option<String>,
@@ -45,7 +48,7 @@ pub(crate) struct Request {
 }
 
 /// A sign-in under way.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Flow {
     pub id: SignInId,
     pub environment: EnvironmentId,
@@ -125,7 +128,8 @@ impl Flow {
         Scope { environment: self.environment, organization: self.organization_id, actor: &SYSTEM }
     }
 
-    fn details(&self, email: Option<String>) -> Details {
+    fn details(&self, email: Option<&str>) -> Details {
+        let email = email.map(ToOwned::to_owned);
         Details::new(&self.client, email, self.organization_id, self.connection_id, self.id)
     }
 
@@ -143,7 +147,6 @@ impl Flow {
 }
 
 /// How an identity provider's answer ended.
-#[derive(Debug)]
 pub(crate) enum Outcome {
     /// The code for the application.
     Authorized {
@@ -153,52 +156,42 @@ pub(crate) enum Outcome {
 }
 
 /// Ends the identity provider's part: checks what only the database can tell, stores the profile and hands
-/// out the code, all in one transaction. `assertion` is the accepted assertion's id and until when (epoch
-/// milliseconds) it is remembered.
+/// out the code, all in one transaction.
 pub(crate) async fn authorize(
     app: &App,
     flow: &Flow,
     connection: &Connection,
-    identity: &Identity,
-    assertion: Option<(&str, i64)>,
+    accepted: &Accepted,
 ) -> Result<Outcome> {
+    let identity = &accepted.identity;
+    let email = Some(identity.email.as_str());
     let code = app.random.alphanumeric(CODE_LENGTH);
     let now = app.clock.now();
     kernel::transaction!(app, |tx| {
-        let refusal = match check(tx, flow, connection, identity).await? {
-            Some(refusal) => Some(refusal),
-            None => match assertion {
-                Some((id, until))
-                    if !queries::remember_assertion(tx, flow.connection_id, id, until).await? =>
-                {
-                    Some(Refusal::replayed())
-                }
-                _ => None,
-            },
-        };
-        if let Some(refusal) = refusal {
-            fail(tx, app, flow, &refusal, Some(&identity.email)).await?;
+        // Whoever holds the row decides; of several answers at once the others find the flow ended.
+        tx.lock("sign_ins", &flow.id.to_string()).await?;
+        if !queries::is_running(tx, flow, now).await? {
+            let refusal = Refusal::used();
+            record(tx, app, flow, &refusal, email).await?;
+            return Ok(Outcome::Refused(refusal));
+        }
+        if let Some(refusal) = check(tx, flow, connection, accepted).await? {
+            fail(tx, app, flow, &refusal, email).await?;
             return Ok(Outcome::Refused(refusal));
         }
         let profile = profiles::upsert(tx, app, connection, identity).await?;
-        let code_hash = hash_token(&code);
         let expires_at = now.plus(CODE_LIFETIME);
-        if !queries::authorize(tx, flow, profile, &identity.email, &code_hash, expires_at, now).await? {
-            // Another answer to the same request was first; this one changes nothing but the record.
-            let refusal = Refusal::used();
-            record(tx, app, flow, &refusal, Some(&identity.email)).await?;
-            return Ok(Outcome::Refused(refusal));
-        }
+        queries::authorize(tx, flow, profile, &identity.email, &hash_token(&code), expires_at, now).await?;
         Ok(Outcome::Authorized { code: code.clone() })
     })
 }
 
-/// What may have changed since the flow began, and the e-mail domain guard.
+/// What may have changed since the flow began, the e-mail domain guard, and whether the assertion is new.
 async fn check(
     tx: &mut Tx,
     flow: &Flow,
     connection: &Connection,
-    identity: &Identity,
+    accepted: &Accepted,
 ) -> Result<Option<Refusal>> {
     let Some(now) = connections::queries::get_in(tx, flow.environment, connection.id).await? else {
         return Ok(Some(Refusal::connection_gone()));
@@ -206,22 +199,27 @@ async fn check(
     if !now.state.is_usable() {
         return Ok(Some(Refusal::connection_inactive()));
     }
-    let Some(organization) = flow.organization_id else { return Ok(None) };
-    if queries::allows_profiles_outside(tx, organization).await? {
-        return Ok(None);
+    if let Some(organization) = flow.organization_id
+        && !queries::allows_profiles_outside(tx, organization).await?
+    {
+        let domain = accepted.identity.email_domain();
+        if !organizations::domains::is_verified_for(tx, organization, &domain).await? {
+            return Ok(Some(Refusal::outside_organization(&domain)));
+        }
     }
-    let domain = identity.email_domain();
-    if organizations::domains::is_verified_for(tx, organization, &domain).await? {
-        return Ok(None);
+    if let Some(assertion) = &accepted.assertion
+        && !queries::remember_assertion(tx, flow.connection_id, assertion).await?
+    {
+        return Ok(Some(Refusal::replayed()));
     }
-    Ok(Some(Refusal::outside_organization(&domain)))
+    Ok(None)
 }
 
 /// Refuses an answer within a transaction: the running flow fails, or, if it is past that, a record of its
 /// own is written.
 async fn fail(tx: &mut Tx, app: &App, flow: &Flow, refusal: &Refusal, email: Option<&str>) -> Result<()> {
     if queries::fail(tx, flow, refusal, email, app.clock.now()).await? {
-        announce_failure(tx, app, flow, refusal, email).await
+        announce_failure(tx, app, flow.scope(), flow.details(email), refusal).await
     } else {
         record(tx, app, flow, refusal, email).await
     }
@@ -241,21 +239,20 @@ async fn record(tx: &mut Tx, app: &App, flow: &Flow, refusal: &Refusal, email: O
     };
     queries::insert(tx, &apart).await?;
     queries::fail(tx, &apart, refusal, email, now).await?;
-    announce_failure(tx, app, &apart, refusal, email).await
+    announce_failure(tx, app, apart.scope(), apart.details(email), refusal).await
 }
 
 async fn announce_failure(
     tx: &mut Tx,
     app: &App,
-    flow: &Flow,
+    scope: Scope<'_>,
+    details: Details,
     refusal: &Refusal,
-    email: Option<&str>,
 ) -> Result<()> {
-    let details = flow.details(email.map(ToOwned::to_owned));
-    if flow.organization_id.is_some() {
-        emit(tx, app, flow.scope(), &SsoFailed::new(details, refusal)).await?;
+    if scope.organization.is_some() {
+        emit(tx, app, scope, &SsoFailed::new(details, refusal)).await?;
     } else {
-        emit(tx, app, flow.scope(), &OauthFailed::new(details, refusal)).await?;
+        emit(tx, app, scope, &OauthFailed::new(details, refusal)).await?;
     }
     Ok(())
 }
@@ -287,30 +284,52 @@ pub(crate) async fn refuse_apart(
 }
 
 /// Emits the success of a sign-in whose code was just exchanged.
-pub(crate) async fn succeeded(tx: &mut Tx, app: &App, exchanged: &queries::Exchanged) -> Result<()> {
-    let scope =
-        Scope { environment: exchanged.environment, organization: exchanged.organization_id, actor: &SYSTEM };
-    let details = Details::new(
-        &exchanged.client,
-        Some(exchanged.email.clone()),
-        exchanged.organization_id,
-        exchanged.connection_id,
-        exchanged.id,
-    );
-    if exchanged.organization_id.is_some() {
-        emit(tx, app, scope, &events::SsoSucceeded::new(details)).await?;
+pub(crate) async fn succeeded(tx: &mut Tx, app: &App, exchanged: &Exchanged) -> Result<()> {
+    let (scope, details) = (exchanged.scope(), exchanged.details());
+    if scope.organization.is_some() {
+        emit(tx, app, scope, &SsoSucceeded::new(details)).await?;
     } else {
-        emit(tx, app, scope, &events::OauthSucceeded::new(details)).await?;
+        emit(tx, app, scope, &OauthSucceeded::new(details)).await?;
     }
     Ok(())
 }
 
+/// Ends a sign-in whose code can't be exchanged any more.
+pub(crate) async fn fail_exchange(
+    tx: &mut Tx,
+    app: &App,
+    exchanged: &Exchanged,
+    refusal: &Refusal,
+) -> Result<()> {
+    if queries::fail_authorized(tx, exchanged.id, refusal, app.clock.now()).await? {
+        announce_failure(tx, app, exchanged.scope(), exchanged.details(), refusal).await?;
+    }
+    Ok(())
+}
+
+impl Exchanged {
+    fn scope(&self) -> Scope<'static> {
+        Scope { environment: self.environment, organization: self.organization_id, actor: &SYSTEM }
+    }
+
+    fn details(&self) -> Details {
+        let email = Some(self.email.clone());
+        Details::new(&self.client, email, self.organization_id, self.connection_id, self.id)
+    }
+}
+
 /// An authentication request as a form to be posted to the identity provider.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PostForm {
     pub destination: String,
     pub saml_request: String,
     pub relay_state: String,
+}
+
+impl fmt::Debug for PostForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostForm").field("destination", &self.destination).finish_non_exhaustive()
+    }
 }
 
 /// The form of a running flow whose identity provider wants the request by HTTP-POST; `None` if there is no

@@ -7,6 +7,7 @@ use store::{
 
 use super::routes::SignIn;
 use super::{Flow, Refusal, Request, Status};
+use crate::answer::Assertion;
 
 impl From<Status> for Param<'_> {
     fn from(status: Status) -> Self {
@@ -98,14 +99,13 @@ pub(crate) async fn by_handle(db: &Db, handle: &str) -> Result<Option<Flow>, Err
 pub(super) async fn remember_assertion(
     tx: &mut Tx,
     connection: ConnectionId,
-    assertion: &str,
-    until: i64,
+    assertion: &Assertion,
 ) -> Result<bool, Error> {
     let inserted = tx
         .execute(
             "INSERT INTO saml_assertions (connection_id, assertion_id, expires_at) VALUES ($1, $2, $3) \
              ON CONFLICT DO NOTHING",
-            params![connection, assertion, until],
+            params![connection, assertion.id.as_str(), assertion.until],
         )
         .await?;
     Ok(inserted == 1)
@@ -119,7 +119,19 @@ pub(super) async fn allows_profiles_outside(tx: &mut Tx, id: OrganizationId) -> 
     Ok(allows.unwrap_or(false))
 }
 
-/// `false` if the flow isn't waiting for an answer any more.
+/// Whether the flow still waits for an answer.
+pub(super) async fn is_running(tx: &mut Tx, flow: &Flow, now: Timestamp) -> Result<bool, Error> {
+    let running: Option<i64> = tx
+        .query_one(
+            "SELECT 1 FROM sign_ins WHERE environment_id = $1 AND id = $2 AND status = 'started' \
+             AND expires_at > $3",
+            params![flow.environment, flow.id, now],
+        )
+        .await?;
+    Ok(running.is_some())
+}
+
+/// Notes the code of a flow that is running, and whom it is for.
 pub(super) async fn authorize(
     tx: &mut Tx,
     flow: &Flow,
@@ -128,16 +140,14 @@ pub(super) async fn authorize(
     code_hash: &str,
     code_expires_at: Timestamp,
     now: Timestamp,
-) -> Result<bool, Error> {
-    let updated = tx
-        .execute(
-            "UPDATE sign_ins SET status = 'authorized', profile_id = $1, email = $2, code_hash = $3, \
-             code_expires_at = $4, updated_at = $5 \
-             WHERE id = $6 AND status = 'started' AND expires_at > $7",
-            params![profile, email, code_hash, code_expires_at, now, flow.id, now],
-        )
-        .await?;
-    Ok(updated == 1)
+) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE sign_ins SET status = 'authorized', profile_id = $1, email = $2, code_hash = $3, \
+         code_expires_at = $4, updated_at = $5 WHERE id = $6",
+        params![profile, email, code_hash, code_expires_at, now, flow.id],
+    )
+    .await
+    .map(drop)
 }
 
 /// `false` if the flow isn't waiting for an answer any more.
@@ -158,8 +168,24 @@ pub(super) async fn fail(
     Ok(updated == 1)
 }
 
+/// `false` if the code isn't waiting to be exchanged any more.
+pub(super) async fn fail_authorized(
+    tx: &mut Tx,
+    id: SignInId,
+    refusal: &Refusal,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let updated = tx
+        .execute(
+            "UPDATE sign_ins SET status = 'failed', failure_code = $1, failure_message = $2, \
+             updated_at = $3 WHERE id = $4 AND status = 'authorized'",
+            params![refusal.code, &refusal.message, now, id],
+        )
+        .await?;
+    Ok(updated == 1)
+}
+
 /// A sign-in whose code is shown at the token endpoint.
-#[derive(Debug)]
 pub(crate) struct Exchanged {
     pub id: SignInId,
     pub environment: EnvironmentId,

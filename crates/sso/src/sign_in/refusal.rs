@@ -63,6 +63,13 @@ impl Refusal {
         Self::answer("other_browser", "The answer came from another browser than the one that began.")
     }
 
+    pub fn authentication_too_old() -> Self {
+        Self::answer(
+            "authentication_too_old",
+            "The application asked for the person to sign in anew; the identity provider let an older sign-in stand.",
+        )
+    }
+
     pub fn connection_gone() -> Self {
         Self {
             code: "connection_deleted",
