@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use http::{Extensions, StatusCode};
+use http::Extensions;
 use kernel::config::Config;
 use kernel::crypto::{Keyring, MasterKey};
 use kernel::http::Json;
@@ -57,7 +57,7 @@ async fn ready(State(app): State<App>) -> Result<Json<Value>> {
         Ok(()) => Ok(Json(json!({ "status": "ok" }))),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            Err(Error::message(StatusCode::SERVICE_UNAVAILABLE, "The database can't be reached."))
+            Err(Error::unavailable())
         }
     }
 }

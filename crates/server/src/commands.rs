@@ -1,14 +1,23 @@
-//! Operator commands beside a running server: environments, keys, redirect URIs.
+//! Operator commands beside a running server: environments, keys, redirect URIs. Each gives the text to print.
 
-use access::{Environment, api_keys, environments, redirect_uris};
+use access::redirect_uris::{self, RedirectUri};
+use access::{Environment, api_keys, environments};
 use anyhow::{Context, anyhow};
 use kernel::clock::MINUTE;
 use kernel::ids::ApiKeyId;
 use kernel::{App, Error};
+use serde_json::Value;
 use store::{Order, PageRequest};
 
+/// An error as an operator reads it: the message alone, without status and JSON.
 fn fault(error: Error) -> anyhow::Error {
-    anyhow!("{error}")
+    match error {
+        Error::Api(error) => match error.body.get("message").and_then(Value::as_str) {
+            Some(message) => anyhow!("{message}"),
+            None => anyhow!("{}", error.body),
+        },
+        Error::Internal(error) => error,
+    }
 }
 
 /// The environment an operator names, by name or id; the only one if none is named.
@@ -25,7 +34,7 @@ async fn find(app: &App, name: Option<&str>) -> Result<Environment, anyhow::Erro
 }
 
 /// `portcullis env create NAME`
-pub async fn env_create(app: &App, name: &str, kind: &str) -> Result<(), anyhow::Error> {
+pub async fn env_create(app: &App, name: &str, kind: &str) -> Result<String, anyhow::Error> {
     let kind = kind.parse().map_err(|_| anyhow!("the kind is staging or production"))?;
     let (environment, key) = kernel::transaction!(app, |tx| {
         let environment = environments::create(tx, app, name, kind).await?;
@@ -33,53 +42,60 @@ pub async fn env_create(app: &App, name: &str, kind: &str) -> Result<(), anyhow:
         Ok((environment, key))
     })
     .map_err(fault)?;
-    println!("Environment      {}  {} ({})", environment.id, environment.name, environment.kind.as_str());
-    println!("Client ID        {}", environment.client_id);
-    println!("Publishable key  {}", environment.publishable_key);
-    println!("API key          {}  (shown only now)", key.secret.as_str());
-    Ok(())
+    Ok(format!(
+        "Environment      {}  {} ({})\n\
+         Client ID        {}\n\
+         Publishable key  {}\n\
+         API key          {}  (shown only now)\n",
+        environment.id,
+        environment.name,
+        environment.kind.as_str(),
+        environment.client_id,
+        environment.publishable_key,
+        key.secret.as_str()
+    ))
 }
 
 /// `portcullis env list`
-pub async fn env_list(app: &App) -> Result<(), anyhow::Error> {
-    for environment in environments::queries::list(&app.db).await? {
-        println!(
-            "{}  {:<12} {:<10} {}  {}",
+pub async fn env_list(app: &App) -> Result<String, anyhow::Error> {
+    let lines = environments::queries::list(&app.db).await?.into_iter().map(|environment| {
+        format!(
+            "{}  {:<12} {:<10} {}  {}\n",
             environment.id,
             environment.name,
             environment.kind.as_str(),
             environment.client_id,
             environment.publishable_key
-        );
-    }
-    Ok(())
+        )
+    });
+    Ok(lines.collect())
 }
 
 /// `portcullis key create NAME`
-pub async fn key_create(app: &App, env: Option<&str>, name: &str) -> Result<(), anyhow::Error> {
+pub async fn key_create(app: &App, env: Option<&str>, name: &str) -> Result<String, anyhow::Error> {
     let environment = find(app, env).await?;
     let key = kernel::transaction!(app, |tx| {
         api_keys::create(tx, app, environment.id, environment.kind, name).await
     })
     .map_err(fault)?;
-    println!("{}  {}  (shown only now)", key.id, key.secret.as_str());
-    Ok(())
+    Ok(format!("{}  {}  (shown only now)\n", key.id, key.secret.as_str()))
 }
 
 /// `portcullis key list`
-pub async fn key_list(app: &App, env: Option<&str>) -> Result<(), anyhow::Error> {
+pub async fn key_list(app: &App, env: Option<&str>) -> Result<String, anyhow::Error> {
     let environment = find(app, env).await?;
     let now = app.clock.now().0;
-    for key in api_keys::list(&app.db, environment.id).await.map_err(fault)? {
+    let keys = api_keys::list(&app.db, environment.id).await.map_err(fault)?;
+    let lines = keys.into_iter().map(|key| {
         let state = match (key.revoked_at, key.expires_at) {
             (Some(_), _) => "revoked".to_owned(),
             (None, Some(at)) if at <= now => "expired".to_owned(),
             (None, Some(at)) => format!("expires {}", kernel::Timestamp(at)),
             (None, None) => "active".to_owned(),
         };
-        println!("{}  …{}  {:<20} {}  {state}", key.id, key.suffix, key.name, key.created_at);
-    }
-    Ok(())
+        format!("{}  …{}  {:<20} {}  {state}\n", key.id, key.suffix, key.name, key.created_at)
+    });
+    Ok(lines.collect())
 }
 
 /// `portcullis key rotate ID`
@@ -88,7 +104,7 @@ pub async fn key_rotate(
     env: Option<&str>,
     id: &str,
     overlap_minutes: u32,
-) -> Result<(), anyhow::Error> {
+) -> Result<String, anyhow::Error> {
     let environment = find(app, env).await?;
     let id: ApiKeyId = id.parse().context("that is no API key id")?;
     let overlap = i64::from(overlap_minutes) * MINUTE;
@@ -96,18 +112,19 @@ pub async fn key_rotate(
         api_keys::rotate(tx, app, environment.id, environment.kind, id, overlap).await
     })
     .map_err(fault)?;
-    println!("{}  {}  (shown only now)", key.id, key.secret.as_str());
-    println!("{id} stops in {overlap_minutes} minutes.");
-    Ok(())
+    Ok(format!(
+        "{}  {}  (shown only now)\n{id} stops in {overlap_minutes} minutes.\n",
+        key.id,
+        key.secret.as_str()
+    ))
 }
 
 /// `portcullis key revoke ID`
-pub async fn key_revoke(app: &App, env: Option<&str>, id: &str) -> Result<(), anyhow::Error> {
+pub async fn key_revoke(app: &App, env: Option<&str>, id: &str) -> Result<String, anyhow::Error> {
     let environment = find(app, env).await?;
     let id: ApiKeyId = id.parse().context("that is no API key id")?;
     kernel::transaction!(app, |tx| { api_keys::revoke(tx, app, environment.id, id).await }).map_err(fault)?;
-    println!("{id} is revoked.");
-    Ok(())
+    Ok(format!("{id} is revoked.\n"))
 }
 
 /// `portcullis redirect-uri add URI`
@@ -116,28 +133,30 @@ pub async fn redirect_uri_add(
     env: Option<&str>,
     uri: &str,
     default: bool,
-) -> Result<(), anyhow::Error> {
+) -> Result<String, anyhow::Error> {
     let environment = find(app, env).await?;
     let made = kernel::transaction!(app, |tx| {
         redirect_uris::create(tx, app, environment.id, environment.kind, uri, default).await
     })
     .map_err(fault)?;
-    println!("{}  {}{}", made.id, made.uri, if made.default { "  (default)" } else { "" });
-    Ok(())
+    Ok(shown(&made))
 }
 
 /// `portcullis redirect-uri list`
-pub async fn redirect_uri_list(app: &App, env: Option<&str>) -> Result<(), anyhow::Error> {
+pub async fn redirect_uri_list(app: &App, env: Option<&str>) -> Result<String, anyhow::Error> {
     let environment = find(app, env).await?;
     let mut page = PageRequest { limit: 100, order: Order::Asc, before: None, after: None };
+    let mut lines = String::new();
     loop {
         let list = redirect_uris::list(app, environment.id, &page).await.map_err(fault)?;
-        for uri in &list.0.data {
-            println!("{}  {}{}", uri.id, uri.uri, if uri.default { "  (default)" } else { "" });
-        }
+        lines.extend(list.0.data.iter().map(shown));
         match list.0.after {
             Some(after) => page.after = Some(after),
-            None => return Ok(()),
+            None => return Ok(lines),
         }
     }
+}
+
+fn shown(uri: &RedirectUri) -> String {
+    format!("{}  {}{}\n", uri.id, uri.uri, if uri.default { "  (default)" } else { "" })
 }

@@ -12,8 +12,9 @@ use kernel::{App, Clock};
 use serde_json::json;
 use url::Url;
 
+use crate::listen::{self, Stop};
 use crate::seed::{self, Seeded};
-use crate::{assembly, listen, logging};
+use crate::{assembly, logging, output};
 
 /// What `dev` was asked for.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub struct Options {
 pub async fn run(options: Options) -> Result<(), anyhow::Error> {
     let level = if options.json { "warn" } else { "warn,kernel=info" };
     logging::init(&LogConfig { format: LogFormat::Text, level: level.into() })?;
+    let stop = Stop::on_signals()?;
     let seed_file = options.seed.as_deref().map(seed::read).transpose()?;
     let listener = listen::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), options.port)).await?;
     let port = listener.local_addr()?.port();
@@ -45,8 +47,8 @@ pub async fn run(options: Options) -> Result<(), anyhow::Error> {
     let folder = temporary.as_ref().map_or(options.data.as_path(), |temporary| temporary.path());
     let app = open(folder, port).await?;
     let seeded = seed::apply(&app, seed_file.as_ref()).await?;
-    announce(&app, &seeded, options.json);
-    listen::serve(listeners, assembly::router(app.clone())).await?;
+    output::print(&if options.json { line(&app, &seeded) } else { welcome(&app, &seeded) })?;
+    listen::serve(listeners, assembly::router(app.clone()), stop).await;
     app.db.close().await;
     drop(app);
     if let Some(temporary) = temporary {
@@ -84,39 +86,44 @@ fn master_key(path: &Path, random: &Random) -> Result<MasterKey, anyhow::Error> 
     Ok(key)
 }
 
-fn announce(app: &App, seeded: &Seeded, as_json: bool) {
+/// What a program that started us needs to know, in one line.
+fn line(app: &App, seeded: &Seeded) -> String {
+    let line = json!({
+        "url": app.config.public_origin(),
+        "api_key": seed::API_KEY,
+        "client_id": seeded.client_id,
+        "environment_id": seeded.environment,
+        "organization_id": seeded.organization,
+        "test_idp_connection_id": seeded.test_idp_connection,
+        "saml_connection_id": seeded.saml_connection,
+        "oidc_connection_id": seeded.oidc_connection,
+    });
+    format!("{line}\n")
+}
+
+fn welcome(app: &App, seeded: &Seeded) -> String {
     let url = app.config.public_origin();
-    if as_json {
-        let line = json!({
-            "url": url,
-            "api_key": seed::API_KEY,
-            "client_id": seeded.client_id,
-            "environment_id": seeded.environment,
-            "organization_id": seeded.organization,
-            "test_idp_connection_id": seeded.test_idp_connection,
-            "saml_connection_id": seeded.saml_connection,
-            "oidc_connection_id": seeded.oidc_connection,
-        });
-        println!("{line}");
-        return;
-    }
-    println!("Sign in at {url}/demo");
-    println!();
-    println!("  API            {url}");
-    println!("  API key        {}", seed::API_KEY);
-    println!("  Client ID      {}", seeded.client_id);
-    println!("  Organization   {}  (example.com)", seeded.organization);
-    println!("  Connections    {}  Test identity provider", seeded.test_idp_connection);
-    println!("                 {}  SAML", seeded.saml_connection);
-    println!("                 {}  OpenID Connect", seeded.oidc_connection);
-    println!();
-    println!("Point an SDK here:");
-    println!(
-        "  Node     new WorkOS('{}', {{ apiHostname: 'localhost', port: {}, https: false }})",
-        seed::API_KEY,
-        app.config.listen.port()
-    );
-    println!("  Python   WorkOSClient(api_key='{}', client_id='…', base_url='{url}/')", seed::API_KEY);
-    println!();
-    println!("Press Ctrl+C to stop.");
+    let port = app.config.listen.port();
+    let key = seed::API_KEY;
+    let Seeded { client_id, organization, test_idp_connection, saml_connection, oidc_connection, .. } =
+        seeded;
+    format!(
+        "\
+Sign in at {url}/demo
+
+  API            {url}
+  API key        {key}
+  Client ID      {client_id}
+  Organization   {organization}  (example.com)
+  Connections    {test_idp_connection}  Test identity provider
+                 {saml_connection}  SAML
+                 {oidc_connection}  OpenID Connect
+
+Point an SDK here:
+  Node     new WorkOS('{key}', {{ apiHostname: 'localhost', port: {port}, https: false }})
+  Python   WorkOSClient(api_key='{key}', client_id='…', base_url='{url}/')
+
+Press Ctrl+C to stop.
+"
+    )
 }

@@ -5,5 +5,6 @@ pub mod commands;
 pub mod dev;
 mod listen;
 mod logging;
+pub mod output;
 pub mod seed;
 pub mod serve;

@@ -12,5 +12,8 @@ pub fn init(config: &LogConfig) -> Result<(), anyhow::Error> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.with_target(false).compact().try_init(),
     };
-    installed.map_err(|error| anyhow::anyhow!("{error}"))
+    installed.map_err(|error| anyhow::anyhow!("{error}"))?;
+    // A panic is a log line like any other, not text between them.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
+    Ok(())
 }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use kernel::App;
 use kernel::crypto::MasterKey;
 use kernel::random::Random;
-use server::{commands, dev, serve};
+use server::{commands, dev, output, serve};
 
 /// Enterprise-ready authentication you host yourself.
 #[derive(Debug, Parser)]
@@ -89,12 +90,18 @@ enum EnvCommand {
 
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
+    /// Print a new master key for `master_key_file`
+    Master,
+    #[command(flatten)]
+    OfEnvironment(ApiKeyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ApiKeyCommand {
     /// Make a key; its secret is shown once
     Create { name: String },
     /// List keys, without their secrets
     List,
-    /// Print a new master key for `master_key_file`
-    Master,
     /// Replace a key; the old one goes on for a while
     Rotate {
         id: String,
@@ -135,37 +142,48 @@ async fn run(command: Command) -> Result<(), anyhow::Error> {
         }
         Command::Serve { config } => serve::run(config.file.as_deref()).await,
         Command::Env { config, command } => {
-            let app = serve::open(config.file.as_deref()).await?;
-            match command {
-                EnvCommand::Create { name, kind } => commands::env_create(&app, &name, &kind).await,
-                EnvCommand::List => commands::env_list(&app).await,
-            }
+            beside_server(&config, async |app| match command {
+                EnvCommand::Create { name, kind } => commands::env_create(app, &name, &kind).await,
+                EnvCommand::List => commands::env_list(app).await,
+            })
+            .await
         }
         Command::Key { command: KeyCommand::Master, .. } => {
-            println!("{}", MasterKey::generate(&Random::system()).encode().as_str());
-            Ok(())
+            let key = MasterKey::generate(&Random::system());
+            Ok(output::print(&format!("{}\n", key.encode().as_str()))?)
         }
-        Command::Key { config, env, command } => {
-            let app = serve::open(config.file.as_deref()).await?;
+        Command::Key { config, env, command: KeyCommand::OfEnvironment(command) } => {
             let env = env.as_deref();
-            match command {
-                KeyCommand::Create { name } => commands::key_create(&app, env, &name).await,
-                KeyCommand::List => commands::key_list(&app, env).await,
-                KeyCommand::Rotate { id, overlap_minutes } => {
-                    commands::key_rotate(&app, env, &id, overlap_minutes).await
+            beside_server(&config, async |app| match command {
+                ApiKeyCommand::Create { name } => commands::key_create(app, env, &name).await,
+                ApiKeyCommand::List => commands::key_list(app, env).await,
+                ApiKeyCommand::Rotate { id, overlap_minutes } => {
+                    commands::key_rotate(app, env, &id, overlap_minutes).await
                 }
-                KeyCommand::Revoke { id } => commands::key_revoke(&app, env, &id).await,
-                KeyCommand::Master => Ok(()),
-            }
+                ApiKeyCommand::Revoke { id } => commands::key_revoke(app, env, &id).await,
+            })
+            .await
         }
         Command::RedirectUri { config, env, command } => {
-            let app = serve::open(config.file.as_deref()).await?;
-            match command {
+            let env = env.as_deref();
+            beside_server(&config, async |app| match command {
                 RedirectUriCommand::Add { uri, default } => {
-                    commands::redirect_uri_add(&app, env.as_deref(), &uri, default).await
+                    commands::redirect_uri_add(app, env, &uri, default).await
                 }
-                RedirectUriCommand::List => commands::redirect_uri_list(&app, env.as_deref()).await,
-            }
+                RedirectUriCommand::List => commands::redirect_uri_list(app, env).await,
+            })
+            .await
         }
     }
+}
+
+/// Runs a command on the database that the server of this configuration uses, and prints what it gives.
+async fn beside_server(
+    config: &ConfigFile,
+    command: impl AsyncFnOnce(&App) -> Result<String, anyhow::Error>,
+) -> Result<(), anyhow::Error> {
+    let app = serve::open(config.file.as_deref()).await?;
+    let done = command(&app).await;
+    app.db.close().await;
+    Ok(output::print(&done?)?)
 }

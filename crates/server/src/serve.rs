@@ -8,7 +8,8 @@ use kernel::crypto::MasterKey;
 use kernel::random::Random;
 use kernel::{App, Clock};
 
-use crate::{assembly, listen, logging};
+use crate::listen::{self, Stop};
+use crate::{assembly, logging};
 
 /// Reads the configuration: the file named by `--config` or `PORTCULLIS_CONFIG`, then the environment.
 pub fn configuration(file: Option<&Path>) -> Result<(Config, MasterKey), anyhow::Error> {
@@ -32,11 +33,13 @@ pub async fn open(file: Option<&Path>) -> Result<App, anyhow::Error> {
 pub async fn run(file: Option<&Path>) -> Result<(), anyhow::Error> {
     let (config, master_key) = configuration(file)?;
     logging::init(&config.log)?;
+    let stop = Stop::on_signals()?;
     let listener = listen::bind(config.listen).await?;
+    let address = listener.local_addr()?;
     let app = assembly::app(config, &master_key, Clock::System, Random::system()).await?;
     let engine = app.db.engine();
-    tracing::info!(address = %app.config.listen, public_url = %app.config.public_origin(), ?engine, "listening");
-    listen::serve(vec![listener], assembly::router(app.clone())).await?;
+    tracing::info!(%address, public_url = %app.config.public_origin(), ?engine, "listening");
+    listen::serve(vec![listener], assembly::router(app.clone()), stop).await;
     app.db.close().await;
     Ok(())
 }

@@ -85,9 +85,8 @@ async fn every_statement_prepares_and_none_scans_a_growing_table() {
     statements.retain(|sql| !sql.contains("sqlite_") && !sql.contains("schema_migrations"));
 
     for sql in &statements {
-        if let Err(error) = app.app.db.prepare(sql).await {
-            assert!(false, "{error}: {sql}");
-        }
+        let prepared = app.app.db.prepare(sql).await;
+        assert!(prepared.is_ok(), "{prepared:?}: {sql}");
         if MAY_SCAN.iter().any(|known| sql.contains(known)) {
             continue;
         }
