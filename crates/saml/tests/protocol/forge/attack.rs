@@ -79,7 +79,8 @@ pub fn assert_refused_bytes(name: &str, codes: &str, bytes: &[u8]) {
         refusal.code()
     );
     assert!(!refusal.to_string().is_empty());
-    assert!(took < Duration::from_secs(1), "{name} took {took:?}");
+    // A hang is what is looked for; how fast refusals are is measured elsewhere, on a quiet machine.
+    assert!(took < Duration::from_secs(10), "{name} took {took:?}");
 }
 
 /// For each form: the unchanged document is accepted and the changed one refused.
