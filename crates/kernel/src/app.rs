@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::Extensions;
 use store::Db;
+use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::crypto::Keyring;
@@ -27,6 +28,8 @@ pub struct State {
     pub keyring: Keyring,
     pub outbound: Outbound,
     pub(crate) event_ids: Rising,
+    /// Wakes this process's worker when a job was enqueued; other nodes find it when they look.
+    pub(crate) jobs_wanted: Notify,
     /// State that one area owns (for example its cache of parsed keys), found by its type.
     extensions: Extensions,
 }
@@ -42,8 +45,17 @@ impl App {
         extensions: Extensions,
     ) -> Result<Self> {
         let outbound = Outbound::new(&config.outbound)?;
-        let event_ids = Rising::default();
-        Ok(Self(Arc::new(State { config, db, clock, random, keyring, outbound, event_ids, extensions })))
+        Ok(Self(Arc::new(State {
+            config,
+            db,
+            clock,
+            random,
+            keyring,
+            outbound,
+            event_ids: Rising::default(),
+            jobs_wanted: Notify::new(),
+            extensions,
+        })))
     }
 
     /// An area's own state, registered (in an `Arc`) when the app was put together.

@@ -131,6 +131,7 @@ typed_ids! {
     ConnectionId, "conn_", "Connection";
     EnvironmentId, "environment_", "Environment";
     EventId, "event_", "Event";
+    JobId, "job_", "Job";
     OrganizationDomainId, "org_domain_", "Organization Domain";
     OrganizationId, "org_", "Organization";
     ProfileId, "prof_", "Profile";

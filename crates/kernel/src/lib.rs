@@ -12,6 +12,7 @@ pub mod error;
 pub mod events;
 pub mod http;
 pub mod ids;
+pub mod jobs;
 pub mod outbound;
 pub mod random;
 

@@ -1,5 +1,7 @@
 //! The app and its router, from the areas' parts.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
@@ -7,6 +9,7 @@ use http::Extensions;
 use kernel::config::Config;
 use kernel::crypto::{Keyring, MasterKey};
 use kernel::http::Json;
+use kernel::jobs::Registry;
 use kernel::random::Random;
 use kernel::{App, Clock, Error, Result};
 use login::DemoState;
@@ -24,10 +27,15 @@ pub async fn app(
     db.migrate().await?;
     let keyring = Keyring::open(&db, master_key, &clock, &random).await?;
     let mut extensions = Extensions::new();
-    extensions.insert(std::sync::Arc::new(access::signing_keys::Cache::default()));
-    extensions.insert(std::sync::Arc::new(sso::ProviderCache::default()));
-    extensions.insert(std::sync::Arc::new(DemoState::default()));
+    extensions.insert(Arc::new(access::signing_keys::Cache::default()));
+    extensions.insert(Arc::new(sso::ProviderCache::default()));
+    extensions.insert(Arc::new(DemoState::default()));
     App::new(config, db, clock, random, keyring, extensions).map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// Every job this process can do.
+pub fn jobs() -> Arc<Registry> {
+    Arc::new(webhooks::jobs(sso::jobs(Registry::default())))
 }
 
 /// Every route this process answers.

@@ -48,7 +48,7 @@ pub async fn run(options: Options) -> Result<(), anyhow::Error> {
     let app = open(folder, port).await?;
     let seeded = seed::apply(&app, seed_file.as_ref()).await?;
     output::print(&if options.json { line(&app, &seeded) } else { welcome(&app, &seeded) })?;
-    listen::serve(listeners, assembly::router(app.clone()), stop).await;
+    listen::run(&app, listeners, stop).await;
     app.db.close().await;
     drop(app);
     if let Some(temporary) = temporary {

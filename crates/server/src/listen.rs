@@ -14,10 +14,13 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use kernel::{App, jobs};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tower::ServiceExt;
+
+use crate::assembly;
 
 /// How long requests under way may take to finish once we were asked to stop.
 const GRACE: Duration = Duration::from_secs(25);
@@ -75,8 +78,18 @@ impl Stop {
     }
 }
 
-/// Serves until the process is asked to stop, then lets requests under way finish.
-pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: Stop) {
+/// Answers requests and does jobs until the process is asked to stop, then lets what is under way finish.
+pub async fn run(app: &App, listeners: Vec<TcpListener>, stop: Stop) {
+    let asked = stop.clone();
+    let worker = jobs::work(app.clone(), assembly::jobs(), async move { asked.asked(1).await });
+    let worker = tokio::spawn(worker);
+    serve(listeners, assembly::router(app.clone()), stop).await;
+    if tokio::time::timeout(GRACE, worker).await.is_err() {
+        tracing::warn!("jobs were still under way; they run again when their lease ends");
+    }
+}
+
+async fn serve(listeners: Vec<TcpListener>, router: Router, stop: Stop) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // Nothing is ever sent: once the last sender is gone, so is the last connection.
     let (alive, mut ended) = mpsc::channel::<()>(1);

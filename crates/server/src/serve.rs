@@ -39,7 +39,7 @@ pub async fn run(file: Option<&Path>) -> Result<(), anyhow::Error> {
     let app = assembly::app(config, &master_key, Clock::System, Random::system()).await?;
     let engine = app.db.engine();
     tracing::info!(%address, public_url = %app.config.public_origin(), ?engine, "listening");
-    listen::serve(vec![listener], assembly::router(app.clone()), stop).await;
+    listen::run(&app, vec![listener], stop).await;
     app.db.close().await;
     Ok(())
 }

@@ -123,7 +123,7 @@ fn both_engines_have_the_same_migrations_and_columns() {
 fn in_postgres(line: &str) -> String {
     let words: Vec<String> = line
         .split(' ')
-        .map(|word| match word.trim_end_matches(',') {
+        .map(|word| match word.trim_end_matches([',', ';']) {
             "TEXT" => word.replace("TEXT", "TEXT COLLATE \"C\""),
             "INTEGER" => word.replace("INTEGER", "BIGINT"),
             "BLOB" => word.replace("BLOB", "BYTEA"),

@@ -23,6 +23,7 @@ use axum::Router;
 use kernel::App;
 
 pub use providers::ProviderCache;
+pub use sign_in::jobs;
 
 /// The routes of this area.
 pub fn router() -> Router<App> {

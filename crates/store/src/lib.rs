@@ -13,6 +13,7 @@
 mod db;
 mod error;
 mod events;
+mod jobs;
 mod migrations;
 mod paging;
 mod postgres;
@@ -24,6 +25,7 @@ mod value;
 
 pub use db::{Config, Db, Engine};
 pub use error::{Cause, Error, OnConflict};
+pub use jobs::ClaimedJob;
 #[doc(hidden)]
 pub use migrations::Migration;
 pub use paging::{Keyed, Keyset, Order, Page, PageRequest};

@@ -17,7 +17,7 @@ use store::{FromRow, Keyed, Keyset, Order, Row, Select};
 use crate::EVENT_TYPES;
 
 /// How long events can be read.
-const RETENTION: i64 = 90 * DAY;
+pub(crate) const RETENTION: i64 = 90 * DAY;
 /// Widest span of `range_start` to `range_end`.
 const MAX_RANGE: i64 = 30 * DAY;
 /// Most unknown event types that an answer names.

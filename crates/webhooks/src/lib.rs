@@ -5,6 +5,8 @@
 
 mod event_types;
 mod events;
+mod sweep;
 
 pub use event_types::EVENT_TYPES;
 pub use events::router;
+pub use sweep::jobs;

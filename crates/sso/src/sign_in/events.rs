@@ -84,8 +84,16 @@ authentication_events! {
     SsoStarted, "authentication.sso_started", "sso", "started";
     SsoSucceeded, "authentication.sso_succeeded", "sso", "succeeded";
     SsoFailed, "authentication.sso_failed", "sso", "failed";
+    SsoTimedOut, "authentication.sso_timed_out", "sso", "timed_out";
     OauthSucceeded, "authentication.oauth_succeeded", "oauth", "succeeded";
     OauthFailed, "authentication.oauth_failed", "oauth", "failed";
+}
+
+impl SsoTimedOut {
+    pub fn new(details: Details) -> Self {
+        let message = "The sign-in was not finished in time.";
+        Self::payload(details, Some(Failure { code: "sso_timed_out", message }))
+    }
 }
 
 impl SsoStarted {

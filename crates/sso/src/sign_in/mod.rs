@@ -5,9 +5,11 @@ mod events;
 pub(crate) mod queries;
 mod refusal;
 mod routes;
+mod sweep;
 
 pub use refusal::Refusal;
 pub use routes::router;
+pub use sweep::jobs;
 
 use std::fmt;
 

@@ -308,3 +308,42 @@ pub(super) async fn get(db: &Db, environment: EnvironmentId, id: SignInId) -> Re
     )
     .await
 }
+
+/// Marks sign-ins that began before `before` and were neither finished nor marked yet, and returns them.
+pub(super) async fn time_out(
+    tx: &mut Tx,
+    before: Timestamp,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<Flow>, Error> {
+    tx.query(
+        "UPDATE sign_ins SET timed_out_at = $1 WHERE id IN (SELECT id FROM sign_ins \
+         WHERE status IN ('started', 'authorized') AND timed_out_at IS NULL AND created_at < $2 \
+         ORDER BY created_at LIMIT $3) AND timed_out_at IS NULL \
+         RETURNING id, environment_id, organization_id, connection_id, status, handle, browser_hash, \
+         redirect_uri, state, code_challenge, login_hint, force_authentication, request_id, request_secret, \
+         ip_address, user_agent, created_at, expires_at",
+        params![now, before, limit],
+    )
+    .await
+}
+
+/// Removes records that began before `before`.
+pub(super) async fn remove_older(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Error> {
+    tx.execute(
+        "DELETE FROM sign_ins WHERE id IN (SELECT id FROM sign_ins WHERE created_at < $1 \
+         ORDER BY created_at LIMIT $2)",
+        params![before, limit],
+    )
+    .await
+}
+
+/// Forgets assertions that would be refused for their age by now.
+pub(super) async fn forget_assertions(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<u64, Error> {
+    tx.execute(
+        "DELETE FROM saml_assertions WHERE (connection_id, assertion_id) IN (SELECT connection_id, assertion_id \
+         FROM saml_assertions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+        params![now, limit],
+    )
+    .await
+}
