@@ -1,5 +1,6 @@
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use access::{Kind, api_keys, environments, redirect_uris};
@@ -36,7 +37,9 @@ pub struct TestApp {
     /// Another environment of the same deployment.
     pub b: Environment,
     router: Router,
-    _folder: TempDir,
+    master_key: MasterKey,
+    /// Where SQLite's file is; gone with the last node that uses it.
+    folder: Arc<TempDir>,
 }
 
 impl fmt::Debug for TestApp {
@@ -46,25 +49,29 @@ impl fmt::Debug for TestApp {
 }
 
 impl TestApp {
-    /// A production app at `https://auth.example.com`.
+    /// A production app at `https://auth.example.com` that may reach this machine, where fakes listen.
     pub async fn new() -> Self {
-        Self::with_mode(Mode::Serve, "https://auth.example.com").await
+        Self::start(Mode::Serve, "https://auth.example.com", OutboundConfig::loopback()).await
+    }
+
+    /// A production app that may reach public addresses only, as one does without configuration.
+    pub async fn guarded() -> Self {
+        Self::start(Mode::Serve, "https://auth.example.com", OutboundConfig::default()).await
     }
 
     /// A development app at `http://localhost:4100`, with its built-in identity provider.
     pub async fn dev() -> Self {
-        Self::with_mode(Mode::Dev, "http://localhost:4100").await
+        Self::start(Mode::Dev, "http://localhost:4100", OutboundConfig::loopback()).await
     }
 
-    async fn with_mode(mode: Mode, public_url: &str) -> Self {
+    async fn start(mode: Mode, public_url: &str, outbound: OutboundConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
             mode,
             public_url: Url::parse(public_url).unwrap(),
             listen: SocketAddr::from(([127, 0, 0, 1], 4100)),
             database: database(&folder).await,
-            // Fake identity providers listen on loopback.
-            outbound: OutboundConfig::loopback(),
+            outbound,
             log: LogConfig::default(),
         };
         let random = Random::seeded(7);
@@ -73,7 +80,24 @@ impl TestApp {
         let app = server::assembly::app(config, &master_key, clock, random).await.unwrap();
         let a = environment(&app, "A", Kind::Staging).await;
         let b = environment(&app, "B", Kind::Staging).await;
-        Self { router: server::assembly::router(app.clone()), app, a, b, _folder: folder }
+        let router = server::assembly::router(app.clone());
+        Self { router, app, a, b, master_key, folder: Arc::new(folder) }
+    }
+
+    /// Another process on the same database and by the same clock: a second node, or the first one after a
+    /// restart, which remembers nothing but what is stored.
+    pub async fn another_node(&self) -> Self {
+        let random = Random::seeded(u64::from_be_bytes(self.app.random.bytes()));
+        let (config, clock) = (self.app.config.clone(), self.app.clock.clone());
+        let app = server::assembly::app(config, &self.master_key, clock, random).await.unwrap();
+        Self {
+            router: server::assembly::router(app.clone()),
+            app,
+            a: self.a.clone(),
+            b: self.b.clone(),
+            master_key: self.master_key.clone(),
+            folder: self.folder.clone(),
+        }
     }
 
     /// Moves the clock on by `millis`.

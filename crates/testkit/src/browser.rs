@@ -25,13 +25,17 @@ impl Browser {
         self.send(app.request(Method::POST, path(address)).anonymous().form(form)).await
     }
 
-    /// Sends a request with this browser's cookies, and keeps what comes back.
-    pub async fn send(&mut self, request: Request) -> Answer {
+    /// A request with this browser's cookies, for several at once; what comes back isn't kept.
+    #[must_use]
+    pub fn with_cookies(&self, request: Request) -> Request {
         let cookies: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request =
-            if cookies.is_empty() { request } else { request.header("cookie", &cookies.join("; ")) };
-        let answer = request.send().await;
+        if cookies.is_empty() { request } else { request.header("cookie", &cookies.join("; ")) }
+    }
+
+    /// Sends a request with this browser's cookies, and keeps what comes back.
+    pub async fn send(&mut self, request: Request) -> Answer {
+        let answer = self.with_cookies(request).send().await;
         for value in answer.headers.get_all(header::SET_COOKIE) {
             let pair = value.to_str().unwrap().split(';').next().unwrap();
             let (name, value) = pair.split_once('=').unwrap();
@@ -49,7 +53,7 @@ impl Browser {
 }
 
 /// The path of an authorization request of environment A.
-fn authorize_path(app: &TestApp, parameters: &[(&str, &str)]) -> String {
+pub fn authorize_path(app: &TestApp, parameters: &[(&str, &str)]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in
         [("client_id", app.a.client_id.as_str()), ("redirect_uri", CALLBACK), ("response_type", "code")]
