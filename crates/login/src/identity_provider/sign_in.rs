@@ -46,6 +46,9 @@ struct SignInPage<'a> {
     request: &'a str,
     personas: Vec<Persona>,
     fields: Fields,
+    /// A SAML connection refuses a person without names; an application's handling of that can still be tried
+    /// by posting the form without them.
+    names_needed: bool,
     problem: Option<PersonProblem>,
 }
 
@@ -107,6 +110,7 @@ impl Application {
             request,
             personas: personas(self.organization.as_ref()),
             fields,
+            names_needed: self.protocol == Protocol::Saml,
             problem,
         };
         let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
