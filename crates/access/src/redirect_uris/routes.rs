@@ -22,7 +22,7 @@ pub fn router() -> Router<App> {
 struct CreateRedirectUri {
     uri: String,
     #[serde(default)]
-    default: bool,
+    default: Option<bool>,
 }
 
 /// `POST /user_management/redirect_uris`
@@ -32,7 +32,8 @@ async fn create(
     Json(body): Json<CreateRedirectUri>,
 ) -> Result<(StatusCode, Json<RedirectUri>)> {
     let redirect_uri = kernel::transaction!(app, |tx| {
-        super::create(tx, &app, caller.environment, caller.kind, &body.uri, body.default).await
+        let default = body.default.unwrap_or(false);
+        super::create(tx, &app, caller.environment, caller.kind, &body.uri, default).await
     })?;
     Ok((StatusCode::CREATED, Json(redirect_uri)))
 }
