@@ -29,6 +29,24 @@ pub fn router() -> Router<App> {
     Router::new().route("/sso/authorize", get(authorize))
 }
 
+const SELECTORS: [&str; 4] = ["connection", "organization", "provider", "domain"];
+/// What may be sent once, besides client and redirect URI.
+const SINGLE: [&str; 13] = [
+    "connection",
+    "organization",
+    "provider",
+    "domain",
+    "state",
+    "response_type",
+    "response_mode",
+    "code_challenge",
+    "code_challenge_method",
+    "login_hint",
+    "domain_hint",
+    "prompt",
+    "nonce",
+];
+
 /// An error that is told to the application on its redirect URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -54,6 +72,7 @@ const DOMAIN_SELECTOR: Told = told(
     "domain_connection_selector_not_allowed",
     "The domain parameter is not supported; use connection or organization.",
 );
+const REPEATED: Told = told("invalid_request", "A parameter was sent more than once.");
 const UNREACHABLE: Told = told("server_error", "The identity provider could not be reached.");
 
 /// A response that sends the browser to one of our own pages.
@@ -158,35 +177,32 @@ async fn client_environment(app: &App, query: &Params) -> Result<Option<Environm
 /// Reads everything but client, redirect URI and selector.
 fn read_request(query: &Params, redirect_uri: &str) -> Result<Request, Told> {
     // RFC 6749 §3.1: a parameter sent twice makes the request invalid. Lists and maps are ours.
-    let single = |name: &str| match query.get(name) {
-        Ok(value) => Ok(value.map(ToOwned::to_owned)),
-        Err(_) => Err(told("invalid_request", "A parameter was sent more than once.")),
-    };
-    let state = match query.is_repeated("state") {
-        true => return Err(told("invalid_request", "A parameter was sent more than once.")),
-        false => query.first("state").map(ToOwned::to_owned),
-    };
+    if SINGLE.iter().any(|name| query.is_repeated(name)) {
+        return Err(REPEATED);
+    }
+    let given = |name: &str| query.first(name).filter(|value| !value.is_empty()).map(ToOwned::to_owned);
+    let state = query.first("state").map(ToOwned::to_owned);
     if state.as_ref().is_some_and(|state| state.len() > MAX_STATE) {
         return Err(told("invalid_request", "The state is too long."));
     }
-    if single("response_type")?.as_deref() != Some("code") {
+    if given("response_type").as_deref() != Some("code") {
         return Err(told("unsupported_response_type", "The response_type must be 'code'."));
     }
-    if single("response_mode")?.is_some_and(|mode| mode != "query") {
+    if given("response_mode").is_some_and(|mode| mode != "query") {
         return Err(told("invalid_request", "The response_mode must be 'query'."));
     }
-    let code_challenge = single("code_challenge")?;
-    let method = single("code_challenge_method")?;
+    let code_challenge = given("code_challenge");
+    let method = given("code_challenge_method");
     match (&code_challenge, method.as_deref()) {
         (None, None) => {}
         (Some(challenge), Some("S256")) if pkce::is_valid_challenge(challenge) => {}
         _ => return Err(told("invalid_request", "PKCE needs a code_challenge with method S256.")),
     }
-    let login_hint = single("login_hint")?;
+    let login_hint = given("login_hint");
     if login_hint.as_ref().is_some_and(|hint| hint.len() > MAX_LOGIN_HINT) {
         return Err(told("invalid_request", "The login_hint is too long."));
     }
-    let prompt = single("prompt")?;
+    let prompt = given("prompt");
     Ok(Request {
         redirect_uri: redirect_uri.to_owned(),
         state,
@@ -202,11 +218,7 @@ async fn select(
     environment: EnvironmentId,
     query: &Params,
 ) -> Result<std::result::Result<Connection, Told>> {
-    let selectors = ["connection", "organization", "provider", "domain"];
-    if selectors.iter().any(|name| query.is_repeated(name)) {
-        return Ok(Err(INVALID_SELECTOR));
-    }
-    let given: Vec<(&str, &str)> = selectors
+    let given: Vec<(&str, &str)> = SELECTORS
         .iter()
         .filter_map(|name| Some((*name, query.first(name).filter(|value| !value.is_empty())?)))
         .collect();
