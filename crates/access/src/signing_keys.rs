@@ -47,15 +47,19 @@ pub struct SigningKey {
 
 /// Parsed keys by id.
 #[derive(Debug, Default)]
-pub struct Cache(RwLock<HashMap<SigningKeyId, SigningKey>>);
+pub struct Cache {
+    keys: RwLock<HashMap<SigningKeyId, SigningKey>>,
+    /// Held while a key is made, so that all who wait for the first one don't each make one.
+    making: tokio::sync::Mutex<()>,
+}
 
 impl Cache {
     fn get(&self, id: SigningKeyId) -> Option<SigningKey> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&id).cloned()
+        self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&id).cloned()
     }
 
     fn insert(&self, id: SigningKeyId, key: SigningKey) {
-        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id, key);
+        self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id, key);
     }
 }
 
@@ -73,6 +77,11 @@ impl FromRow for KeyRow {
 
 /// The key that signs now.
 pub async fn active(app: &App, environment: EnvironmentId, purpose: Purpose) -> Result<SigningKey> {
+    if let Some(row) = active_row(app, environment, purpose).await? {
+        return parse(app, row);
+    }
+    let cache: &Cache = app.state()?;
+    let _making = cache.making.lock().await;
     if let Some(row) = active_row(app, environment, purpose).await? {
         return parse(app, row);
     }
