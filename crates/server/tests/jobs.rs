@@ -1,6 +1,6 @@
 //! Jobs: asked for by a transaction, done at least once by one worker at a time, given up in the end.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex};
