@@ -68,12 +68,7 @@ async fn j1_nothing_else_of_ours_is_an_access_token() {
     ] {
         granted.assert_refused(what, token).await;
     }
-    for header in [
-        "",
-        "Bearer",
-        &granted.token,
-        &format!("Basic {}", granted.token),
-    ] {
+    for header in ["", "Bearer", &granted.token, &format!("Basic {}", granted.token)] {
         let request = app.request(Method::GET, "/sso/profile").header("authorization", header);
         assert_eq!(request.send().await.status, 401, "{header:.20}");
     }

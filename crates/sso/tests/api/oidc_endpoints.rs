@@ -158,8 +158,8 @@ async fn o12_a_discovery_document_must_be_the_providers_own() {
 
 #[tokio::test]
 async fn o13_key_sets_are_bounded_and_weak_keys_are_not_used() {
-    let set = |change: fn(&mut Value)| move |document: &mut Value| change(document);
-    let cases: [(fn(&mut Value), &str); 6] = [
+    type Change = fn(&mut Value);
+    let cases: [(Change, &str); 6] = [
         (|set| set["keys"] = json!([]), "id_token_unknown_key"),
         (|set| set["keys"][0]["use"] = json!("enc"), "id_token_unusable_key"),
         (|set| set["keys"][0]["d"] = json!("AQAB"), "id_token_unusable_key"),
@@ -170,7 +170,7 @@ async fn o13_key_sets_are_bounded_and_weak_keys_are_not_used() {
     for (change, reason) in cases {
         let oidc = Oidc::new().await;
         let mut records = Records::watch(&oidc.app).await;
-        oidc.provider.edit("jwks", set(change));
+        oidc.provider.edit("jwks", change);
         records.refused(&oidc.sign_in().await, "server_error", reason).await;
     }
     for (reply, reason) in [

@@ -309,7 +309,8 @@ async fn s40_nothing_of_an_answer_is_shown() {
     );
     let issuer = format!(">{}<", saml.idp.entity_id);
     let evil = Person { id: MARK.to_owned(), email: format!("{MARK}@example.com"), ..ada() };
-    let cases: [(&str, Box<dyn Fn(&Asked) -> String>); 6] = [
+    type Make<'a> = Box<dyn Fn(&Asked) -> String + 'a>;
+    let cases: [(&str, Make<'_>); 6] = [
         (
             "status_not_success",
             Box::new(|asked| swap(&saml.idp.response(app, asked, &ada()), success, &failure)),
