@@ -3,22 +3,12 @@
 use access::redirect_uris::{self, RedirectUri};
 use access::{Environment, api_keys, environments};
 use anyhow::{Context, anyhow};
+use kernel::App;
 use kernel::clock::MINUTE;
 use kernel::ids::ApiKeyId;
-use kernel::{App, Error};
-use serde_json::Value;
 use store::{Order, PageRequest};
 
-/// An error as an operator reads it: the message alone, without status and JSON.
-fn fault(error: Error) -> anyhow::Error {
-    match error {
-        Error::Api(error) => match error.body.get("message").and_then(Value::as_str) {
-            Some(message) => anyhow!("{message}"),
-            None => anyhow!("{}", error.body),
-        },
-        Error::Internal(error) => error,
-    }
-}
+use crate::output::fault;
 
 /// The environment an operator names, by name or id; the only one if none is named.
 async fn find(app: &App, name: Option<&str>) -> Result<Environment, anyhow::Error> {
@@ -28,6 +18,9 @@ async fn find(app: &App, name: Option<&str>) -> Result<Environment, anyhow::Erro
             .into_iter()
             .find(|environment| environment.name == name || environment.id.to_string() == name)
             .with_context(|| format!("there is no environment '{name}'; see `portcullis env list`")),
+        None if all.is_empty() => {
+            Err(anyhow!("there is no environment yet; `portcullis env create` makes one"))
+        }
         None if all.len() == 1 => all.pop().context("no environment"),
         None => Err(anyhow!("name an environment with --env; see `portcullis env list`")),
     }

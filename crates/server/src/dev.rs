@@ -16,6 +16,10 @@ use crate::listen::{self, Stop};
 use crate::seed::{self, Seeded};
 use crate::{assembly, logging, output};
 
+/// Files of the folder.
+const DATABASE: &str = "portcullis.db";
+const MASTER_KEY: &str = "master.key";
+
 /// What `dev` was asked for.
 #[derive(Debug)]
 pub struct Options {
@@ -45,8 +49,18 @@ pub async fn run(options: Options) -> Result<(), anyhow::Error> {
         None
     };
     let folder = temporary.as_ref().map_or(options.data.as_path(), |temporary| temporary.path());
+    let is_new = !folder.join(DATABASE).exists();
     let app = open(folder, port).await?;
-    let seeded = seed::apply(&app, seed_file.as_ref()).await?;
+    let seeded = match seed::apply(&app, seed_file.as_ref()).await {
+        Ok(seeded) => seeded,
+        Err(error) => {
+            app.db.close().await;
+            if is_new {
+                forget(folder);
+            }
+            return Err(error);
+        }
+    };
     output::print(&if options.json { line(&app, &seeded) } else { welcome(&app, &seeded) })?;
     listen::run(&app, listeners, stop).await;
     app.db.close().await;
@@ -57,16 +71,24 @@ pub async fn run(options: Options) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
+/// Removes what a first start made before it failed, so that a mended seed file begins anew.
+fn forget(folder: &Path) {
+    for file in [DATABASE, "portcullis.db-wal", "portcullis.db-shm"] {
+        // What isn't there need not go; what can't go is found at the next start.
+        let _removed = std::fs::remove_file(folder.join(file));
+    }
+}
+
 /// Opens the app of a development folder, making what isn't there.
 async fn open(folder: &Path, port: u16) -> Result<App, anyhow::Error> {
     std::fs::create_dir_all(folder).with_context(|| format!("the folder {}", folder.display()))?;
     let random = Random::system();
-    let master_key = master_key(&folder.join("master.key"), &random)?;
+    let master_key = master_key(&folder.join(MASTER_KEY), &random)?;
     let config = Config {
         mode: Mode::Dev,
         public_url: Url::parse(&format!("http://localhost:{port}"))?,
         listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
-        database: store::Config::Sqlite { path: folder.join("portcullis.db") },
+        database: store::Config::Sqlite { path: folder.join(DATABASE) },
         outbound: OutboundConfig::loopback(),
         log: LogConfig::default(),
     };

@@ -83,10 +83,13 @@ pub async fn run(app: &App, listeners: Vec<TcpListener>, stop: Stop) {
     let asked = stop.clone();
     let worker = jobs::work(app.clone(), assembly::jobs(), async move { asked.asked(1).await });
     let worker = tokio::spawn(worker);
-    serve(listeners, assembly::router(app.clone()), stop).await;
-    if tokio::time::timeout(GRACE, worker).await.is_err() {
-        tracing::warn!("jobs were still under way; they run again when their lease ends");
+    serve(listeners, assembly::router(app.clone()), stop.clone()).await;
+    tokio::select! {
+        _ended = worker => return,
+        () = stop.asked(2) => {}
+        () = tokio::time::sleep(GRACE) => {}
     }
+    tracing::warn!("jobs were still under way; they run again when their lease ends");
 }
 
 async fn serve(listeners: Vec<TcpListener>, router: Router, stop: Stop) {

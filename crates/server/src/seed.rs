@@ -9,9 +9,9 @@ use std::path::Path;
 
 use access::{Caller, Kind, api_keys, environments, redirect_uris};
 use anyhow::{Context, anyhow, bail};
+use kernel::App;
 use kernel::events::{Actor, Scope};
 use kernel::ids::{ConnectionId, EnvironmentId, OrganizationId};
-use kernel::{App, Error};
 use login::{Demo, DemoState};
 use organizations::domains::DomainState;
 use organizations::organizations::{CreateOrganization, DomainData};
@@ -19,6 +19,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sso::connections::{self, CreateConnection, OidcOptions, SamlOptions, State};
 use zeroize::Zeroizing;
+
+use crate::output::fault;
 
 /// The key of every `portcullis dev`, as of WorkOS's emulator.
 pub const API_KEY: &str = "sk_test_default";
@@ -103,11 +105,12 @@ struct SeedApiKey {
 pub fn read(path: &Path) -> Result<SeedFile, anyhow::Error> {
     let text = std::fs::read_to_string(path).with_context(|| format!("the seed file {}", path.display()))?;
     // JSON is YAML.
-    serde_saphyr::from_str(&text).map_err(|error| anyhow!("the seed file {}: {error}", path.display()))
-}
-
-fn fault(error: Error) -> anyhow::Error {
-    anyhow!("{error}")
+    serde_saphyr::from_str(&text).map_err(|error| {
+        // The lines after the first show the place in the file.
+        let error = error.to_string();
+        let error = error.lines().next().unwrap_or_default();
+        anyhow!("the seed file {}: {}", path.display(), error.strip_prefix("error: ").unwrap_or(error))
+    })
 }
 
 fn scope(environment: EnvironmentId) -> Scope<'static> {
@@ -133,8 +136,10 @@ pub async fn apply(app: &App, file: Option<&SeedFile>) -> Result<Seeded, anyhow:
         oidc_connection: oidc,
     };
     redirect_uri(app, environment, &login::demo_redirect_uri(app)).await?;
-    if let (Some(file), true) = (file, first_start) {
-        apply_file(app, environment, file).await?;
+    match file {
+        Some(file) if first_start => apply_file(app, environment, file).await?,
+        Some(_) => tracing::warn!("the seed file is applied at the first start only; this isn't one"),
+        None => {}
     }
     let demo = Demo {
         client_id: seeded.client_id.clone(),
