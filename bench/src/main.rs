@@ -105,7 +105,11 @@ fn rate(mut work: impl FnMut() -> bool) -> Result<f64, anyhow::Error> {
 }
 
 /// Runs `count` requests, `CONCURRENCY` at a time, and gives the server's CPU and the wall time.
-async fn load<F, Fut>(server: &Server, count: usize, request: F) -> Result<(Duration, Duration), anyhow::Error>
+async fn load<F, Fut>(
+    server: &Server,
+    count: usize,
+    request: F,
+) -> Result<(Duration, Duration), anyhow::Error>
 where
     F: Fn(usize) -> Fut,
     Fut: Future<Output = Result<(), anyhow::Error>> + Send + 'static,

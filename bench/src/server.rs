@@ -76,7 +76,8 @@ impl Server {
         let seeded: Value = serde_json::from_str(&line)?;
         let text = |name: &str| seeded.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         #[expect(clippy::disallowed_methods, reason = "a load generator, not the product")]
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
+        let http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
         let client = Client {
             http,
             url: text("url"),
@@ -145,7 +146,8 @@ impl Server {
             },
         });
         let made = expect(self.post("/connections", &body).send().await?, 201).await?;
-        let text = |pointer: &str| made.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |pointer: &str| made.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Connection {
             id: text("/id"),
             acs_url: text("/saml_options/acs_url"),

@@ -32,7 +32,7 @@ async fn h2_what_is_no_sound_json_object_is_400_and_changes_nothing() {
         b"{\"name\":\"N\xed\xa0\x80ew\"}".to_vec(),
         b"{\"name\":\"New\",\"\xc0\xaf\":1}".to_vec(),
         b"\xef\xbb\xbf{\"name\":\"New\"}".to_vec(),
-        b"\xff\xfe{\0\"\0n\0a\0m\0e\0\"\0:\01\0}\0".to_vec(),
+        b"\xff\xfe{\0\"\0n\0a\0m\0e\0\"\0:\x00\x31\0}\0".to_vec(),
         br#"{"name":NaN}"#.to_vec(),
         br#"{"name":"New","number":Infinity}"#.to_vec(),
         br#"{"name":"New","number":1e400}"#.to_vec(),
