@@ -134,18 +134,21 @@ async fn a_panicking_body_harms_nobody_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_caller_gone_while_waiting_is_committed() {
     on_sqlite(TABLE, async |fresh| {
+        let mut left_waiting = 0;
         for pair in 0..50_i64 {
-            // Polled once the future runs its body and hands in; then it waits for the commit, and is dropped.
+            // Polled once the future runs its body and hands in; then it waits for the commit, and is dropped. Where
+            // the commit is faster than the poll, there is nothing to be dropped.
             let mut insert = Box::pin(insert_pair(&fresh.db, pair));
             let first = std::future::poll_fn(|context| {
                 std::task::Poll::Ready(insert.as_mut().poll(context).is_ready())
             })
             .await;
-            assert!(!first);
+            left_waiting += i32::from(!first);
             drop(insert);
             insert_pair(&fresh.db, 1000 + pair).await.unwrap();
             assert!(has(&fresh.db, pair).await);
         }
+        assert!(left_waiting > 0);
     })
     .await;
 }
