@@ -152,10 +152,11 @@ impl Answer {
     }
 }
 
-/// Appends a JSON answer to the record of this process.
+/// Appends a JSON answer of an operation to the record of this process.
 fn record(method: &Method, path: &str, answer: &Answer) {
     let Ok(folder) = std::env::var("PORTCULLIS_RECORD") else { return };
-    if !answer.header("content-type").starts_with("application/json") {
+    let is_json = answer.header("content-type").starts_with("application/json") && !answer.body.is_empty();
+    if !is_json || is_refused_anywhere(answer) {
         return;
     }
     let path = path.split('?').next().unwrap_or_default();
@@ -166,4 +167,13 @@ fn record(method: &Method, path: &str, answer: &Answer) {
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
     // In one piece: requests of a test may run at once.
     file.write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+/// Whether any operation would have refused that request so: the API document says nothing of other methods
+/// and hosts, of bodies that can't be read, or of paths that don't exist.
+fn is_refused_anywhere(answer: &Answer) -> bool {
+    let body = answer.json();
+    matches!(answer.status, 405 | 413 | 414 | 415 | 421)
+        || body["error"] == "Bad Request"
+        || body == json!({ "message": "Not Found" })
 }
