@@ -106,6 +106,11 @@ impl Error {
         Self::validation(vec![FieldError::invalid(field)])
     }
 
+    /// 422 for U+0000, which PostgreSQL can't store.
+    pub fn nul(field: impl Into<String>) -> Self {
+        Self::validation(vec![FieldError { code: "invalid_character", field: field.into() }])
+    }
+
     /// An OAuth error, always 400 here (RFC 6749 §5.2).
     pub fn oauth(error: &str, description: impl Into<String>) -> Self {
         Self::api(StatusCode::BAD_REQUEST, json!({ "error": error, "error_description": description.into() }))

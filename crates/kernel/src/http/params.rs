@@ -29,6 +29,9 @@ impl Params {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
+            if name.contains('\0') || value.contains('\0') {
+                return Err(Error::nul(name.replace('\0', "")));
+            }
             pairs.push((name, value));
         }
         Ok(Self(pairs))
@@ -133,9 +136,6 @@ fn decode(text: &[u8]) -> Result<String> {
     let decoded = percent_encoding::percent_decode(&spaced)
         .decode_utf8()
         .map_err(|_| Error::malformed("The parameters are not valid UTF-8."))?;
-    if decoded.contains('\0') {
-        return Err(Error::unprocessable("The character U+0000 is not allowed."));
-    }
     Ok(decoded.into_owned())
 }
 

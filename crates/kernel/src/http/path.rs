@@ -18,7 +18,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Path {
             .await
             .map_err(|_| Error::message(http::StatusCode::NOT_FOUND, "Not Found"))?;
         if text.contains('\0') {
-            return Err(Error::unprocessable("The character U+0000 is not allowed."));
+            return Err(Error::nul("(path)"));
         }
         Ok(Self(text))
     }

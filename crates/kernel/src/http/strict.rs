@@ -5,7 +5,7 @@
 //! we use the other), and without U+0000, which PostgreSQL can't store. Fields that no operation reads are
 //! held to it too: the typed deserializer would skip them unseen.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -14,20 +14,24 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use crate::{Error, Result};
 
 /// What the walk found that is more than bad syntax.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Found {
     Nothing,
     RepeatedKey,
-    Nul,
+    /// Where: the keys that lead there, innermost first.
+    Nul(Vec<String>),
 }
 
 /// Refuses a text that isn't such JSON: 400, and 422 for U+0000.
 pub(super) fn check(text: &[u8]) -> Result<()> {
-    let found = Cell::new(Found::Nothing);
+    let found = RefCell::new(Found::Nothing);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let walked = Walk { found: &found }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
-    match (walked, found.get()) {
-        (_, Found::Nul) => Err(Error::unprocessable("The character U+0000 is not allowed.")),
+    match (walked, found.into_inner()) {
+        (_, Found::Nul(mut keys)) => {
+            keys.reverse();
+            Err(Error::nul(keys.join(".")))
+        }
         (_, Found::RepeatedKey) => Err(Error::malformed("An object in the body has the same key twice.")),
         (Err(_), Found::Nothing) => Err(Error::malformed("The body is not valid JSON.")),
         (Ok(()), Found::Nothing) if text.first() != Some(&b'{') => {
@@ -40,13 +44,20 @@ pub(super) fn check(text: &[u8]) -> Result<()> {
 /// Visits a value and keeps nothing of it.
 #[derive(Clone, Copy)]
 struct Walk<'a> {
-    found: &'a Cell<Found>,
+    found: &'a RefCell<Found>,
 }
 
 impl Walk<'_> {
     fn stop<E: serde::de::Error>(self, found: Found) -> E {
-        self.found.set(found);
+        self.found.replace(found);
         E::custom("refused")
+    }
+
+    /// On the way back from what was found: one key further out.
+    fn within(self, key: &str) {
+        if let Found::Nul(keys) = &mut *self.found.borrow_mut() {
+            keys.push(key.to_owned());
+        }
     }
 }
 
@@ -86,7 +97,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        if text.contains('\0') { Err(self.stop(Found::Nul)) } else { Ok(()) }
+        if text.contains('\0') { Err(self.stop(Found::Nul(Vec::new()))) } else { Ok(()) }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
@@ -98,10 +109,10 @@ impl<'de> Visitor<'de> for Walk<'_> {
         let mut keys = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             self.visit_str::<A::Error>(&key)?;
+            entries.next_value_seed(self).inspect_err(|_| self.within(&key))?;
             if !keys.insert(key) {
                 return Err(self.stop(Found::RepeatedKey));
             }
-            entries.next_value_seed(self)?;
         }
         Ok(())
     }
@@ -154,11 +165,18 @@ mod tests {
     }
 
     #[test]
-    fn nul_is_refused_however_it_is_written() {
-        for text in
-            [r#"{"a":"b\u0000"}"#, r#"{"a":"\\\u0000"}"#, r#"{"a\u0000":1}"#, r#"{"a":[{"b":["\u0000"]}]}"#]
-        {
-            assert_eq!(status(text), 422, "{text}");
+    fn nul_is_refused_with_its_place_however_it_is_written() {
+        for (text, field) in [
+            (r#"{"a":"b\u0000"}"#, "a"),
+            (r#"{"a":"\\\u0000"}"#, "a"),
+            (r#"{"a":{"b\u0000":1}}"#, "a"),
+            (r#"{"a\u0000":1}"#, ""),
+            (r#"{"z":{"y":1},"a":[{"b":["\u0000"]}]}"#, "a.b"),
+        ] {
+            let Err(Error::Api(error)) = check(text.as_bytes()) else { panic!("{text}") };
+            assert_eq!(error.status.as_u16(), 422, "{text}");
+            let expected = serde_json::json!([{ "code": "invalid_character", "field": field }]);
+            assert_eq!(error.body["errors"], expected, "{text}");
         }
     }
 }

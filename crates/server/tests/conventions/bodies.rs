@@ -215,37 +215,37 @@ async fn u0000_is_422_wherever_it_stands() {
     let app = TestApp::new().await;
     let objects = Objects::create(&app).await;
     let before = state(&app).await;
-    let message = json!({ "message": "The character U+0000 is not allowed." });
-    for body in [
-        r#"{"name":"N\u0000ew"}"#,
-        r#"{"name":"New","external_id":"\u0000"}"#,
-        r#"{"name":"New","metadata":{"k":"\u0000"}}"#,
-        r#"{"name":"New","metadata":{"\u0000":"v"}}"#,
-        r#"{"name":"New","domains":["a\u0000.example"]}"#,
-        r#"{"name":"New","unknown":[["\u0000"]]}"#,
+    let errors = |field: &str| json!([{ "code": "invalid_character", "field": field }]);
+    for (body, field) in [
+        (r#"{"name":"N\u0000ew"}"#, "name"),
+        (r#"{"name":"New","external_id":"\u0000"}"#, "external_id"),
+        (r#"{"name":"New","metadata":{"k":"\u0000"}}"#, "metadata.k"),
+        (r#"{"name":"New","metadata":{"\u0000":"v"}}"#, "metadata"),
+        (r#"{"name":"New","domains":["a\u0000.example"]}"#, "domains"),
+        (r#"{"name":"New","unknown":[["\u0000"]]}"#, "unknown"),
     ] {
-        let answer = app.request(Method::POST, "/organizations").raw("application/json", body).send().await;
-        assert_refusal(&answer, 422);
-        assert_eq!(answer.json(), message, "{body}");
-        let path = format!("/organizations/{}", objects.organization);
-        let answer = app.request(Method::PUT, path).raw("application/json", body).send().await;
-        assert_eq!(answer.expect(422), message);
+        let organization = format!("/organizations/{}", objects.organization);
+        for (method, path) in [(Method::POST, "/organizations"), (Method::PUT, &organization)] {
+            let answer = app.request(method, path).raw("application/json", body).send().await;
+            assert_refusal(&answer, 422);
+            assert_eq!(answer.json()["errors"], errors(field), "{body}");
+        }
     }
-    for path in [
-        "/organizations?search=%00",
-        "/organizations?search=a%00b",
-        "/organizations?%00=a",
-        "/organizations?after=%00",
-        "/organizations?domains=a%00.example",
-        "/events?events=%00",
-        "/organizations/%00",
-        "/organizations/org_01EHWNCE74X7JSDV0X3SZ3KJNY%00",
-        "/organizations/external_id/a%00b",
-        "/connections/%00",
+    for (path, field) in [
+        ("/organizations?search=%00", "search"),
+        ("/organizations?limit=1&search=a%00b", "search"),
+        ("/organizations?a%00=a", "a"),
+        ("/organizations?after=%00", "after"),
+        ("/organizations?domains=a%00.example", "domains"),
+        ("/events?events=%00", "events"),
+        ("/organizations/%00", "(path)"),
+        ("/organizations/org_01EHWNCE74X7JSDV0X3SZ3KJNY%00", "(path)"),
+        ("/organizations/external_id/a%00b", "(path)"),
+        ("/connections/%00", "(path)"),
     ] {
         let answer = app.get(path).await;
         assert_refusal(&answer, 422);
-        assert_eq!(answer.json(), message, "{path}");
+        assert_eq!(answer.json()["errors"], errors(field), "{path}");
     }
     assert_eq!(state(&app).await, before);
     // Escaped once more it is only text.
