@@ -25,6 +25,7 @@ use crate::connection_types::{ConnectionType, Protocol};
 const MAX_NAME: usize = 255;
 const MAX_EXTERNAL_ID: usize = 128;
 const MAX_ENTITY_ID: usize = 1024;
+const MAX_URL: usize = 2048;
 const EXTERNAL_KEY_LENGTH: usize = 25;
 const STANDARD_ATTRIBUTES: [&str; 6] = ["idp_id", "email", "first_name", "last_name", "name", "groups"];
 
@@ -188,6 +189,9 @@ pub(super) async fn fetch(app: &App, options: Option<&SamlOptions>) -> Result<Fe
         }]));
     }
     if let Some(url) = url {
+        if url.len() > MAX_URL {
+            return Err(Error::invalid("saml_options.idp_metadata_url"));
+        }
         let answer = app.outbound.get(url, &[]).await.map_err(|error| unreachable_metadata(&error))?;
         if answer.status != 200 {
             let message = format!("The metadata URL answered with status {}.", answer.status);
@@ -574,6 +578,9 @@ fn apply_oidc(
 }
 
 fn checked_discovery_endpoint(app: &App, endpoint: &str) -> Result<String> {
+    if endpoint.len() > MAX_URL {
+        return Err(Error::invalid("oidc_options.discovery_endpoint"));
+    }
     app.outbound.check(endpoint).map_err(|error| {
         Error::bad_request(error.code(), format!("The discovery endpoint can't be used: {error}."))
     })?;
@@ -610,5 +617,5 @@ fn checked_url(text: &str, field: &str) -> Result<String> {
             && url.password().is_none()
             && url.fragment().is_none()
     });
-    if good && text.len() <= 2048 { Ok(text.to_owned()) } else { Err(Error::invalid(field)) }
+    if good && text.len() <= MAX_URL { Ok(text.to_owned()) } else { Err(Error::invalid(field)) }
 }

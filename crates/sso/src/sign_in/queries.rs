@@ -309,7 +309,9 @@ pub(super) async fn get(db: &Db, environment: EnvironmentId, id: SignInId) -> Re
     .await
 }
 
-/// Marks sign-ins that began before `before` and were neither finished nor marked yet, and returns them.
+/// Marks sign-ins that began before `before` and were neither finished nor marked yet, and returns them. The
+/// conditions stand outside again for rows that another transaction was just changing: only those outside are
+/// looked at anew once it has committed.
 pub(super) async fn time_out(
     tx: &mut Tx,
     before: Timestamp,
@@ -319,7 +321,7 @@ pub(super) async fn time_out(
     tx.query(
         "UPDATE sign_ins SET timed_out_at = $1 WHERE id IN (SELECT id FROM sign_ins \
          WHERE status IN ('started', 'authorized') AND timed_out_at IS NULL AND created_at < $2 \
-         ORDER BY created_at LIMIT $3) AND timed_out_at IS NULL \
+         ORDER BY created_at LIMIT $3) AND timed_out_at IS NULL AND status IN ('started', 'authorized') \
          RETURNING id, environment_id, organization_id, connection_id, status, handle, browser_hash, \
          redirect_uri, state, code_challenge, login_hint, force_authentication, request_id, request_secret, \
          ip_address, user_agent, created_at, expires_at",
