@@ -320,6 +320,7 @@ async fn what_is_missing_or_contradicts_itself_is_named() {
         options
     };
     let both = json!({ "saml_options": saml, "oidc_options": oidc });
+    let long = "x".repeat(2048);
     for (body, code, field) in [
         (both, "exclusive", "oidc_options"),
         (json!({}), "required", "connection_type"),
@@ -411,6 +412,16 @@ async fn what_is_missing_or_contradicts_itself_is_named() {
             json!({ "oidc_options": with(&oidc, "id_token_signature_algorithm", json!("none")) }),
             "invalid",
             "oidc_options.id_token_signature_algorithm",
+        ),
+        (
+            json!({ "oidc_options": with(&oidc, "discovery_endpoint", json!(format!("https://idp.example/{}", long))) }),
+            "invalid",
+            "oidc_options.discovery_endpoint",
+        ),
+        (
+            json!({ "saml_options": { "idp_metadata_url": format!("https://idp.example/{long}") } }),
+            "invalid",
+            "saml_options.idp_metadata_url",
         ),
         (json!({ "saml_options": saml, "name": "" }), "invalid", "name"),
         (json!({ "saml_options": saml, "name": " " }), "invalid", "name"),

@@ -104,6 +104,27 @@ async fn s23_environments_do_not_answer_for_each_other() {
 }
 
 #[tokio::test]
+async fn s23_an_answer_at_nobodys_address_ends_nothing() {
+    let app = TestApp::new().await;
+    let idp = SamlIdp::new();
+    let organization = customer(&app).await;
+    let (connection, gone) = (idp.connect(&app, &organization).await, idp.connect(&app, &organization).await);
+    let mut browser = Browser::new();
+    let there = begin(&app, &mut browser, &gone).await;
+    app.delete(format!("/connections/{gone}")).await.expect(204);
+    let asked = begin(&app, &mut browser, &connection).await;
+    let xml = idp.sign(&idp.response(&app, &asked, &ada()), Form::Both);
+    let nowhere =
+        asked.acs_url.replace(asked.acs_url.rsplit('/').next().unwrap(), "0123456789abcdefghijklmno");
+    for acs_url in [there.acs_url, nowhere] {
+        let astray = Asked { acs_url, ..asked.clone() };
+        astray.post(&app, &mut browser, &xml).await.expect(404);
+    }
+    Records::watch(&app).await.nothing_more().await;
+    code(&asked.post(&app, &mut browser, &xml).await);
+}
+
+#[tokio::test]
 async fn s25_an_address_outside_the_verified_domains_is_refused() {
     let app = TestApp::new().await;
     let idp = SamlIdp::new();
