@@ -322,5 +322,5 @@ async fn o19_a_token_endpoint_that_is_slow_is_given_up() {
     let answer = oidc.sign_in().await;
     let took = started.elapsed();
     records.refused(&answer, "server_error", "timeout").await;
-    assert!(took < Duration::from_secs(12), "{took:?}");
+    assert!(took < Duration::from_secs(25), "{took:?}");
 }

@@ -133,13 +133,22 @@ impl Connection {
     }
 
     async fn refuse(&mut self, document: &[u8], refusal: &Refusal) {
-        let (id, relay_state) = self.flow().await;
-        let started = Instant::now();
-        let answer = self.post(document, &relay_state).await;
-        let took = started.elapsed();
         let shown = String::from_utf8_lossy(&document[..document.len().min(4000)]);
-        assert!(took < LONGEST, "took {took:?}: {shown}");
+        // A busy machine may be slow once, or twice, whatever is posted.
+        for tries in 1.. {
+            let started = Instant::now();
+            self.refuse_once(document, refusal, &shown).await;
+            let took = started.elapsed();
+            if took < LONGEST {
+                return;
+            }
+            assert!(tries < 3, "took {took:?}, and long before: {shown}");
+        }
+    }
 
+    async fn refuse_once(&mut self, document: &[u8], refusal: &Refusal, shown: &str) {
+        let (id, relay_state) = self.flow().await;
+        let answer = self.post(document, &relay_state).await;
         // What isn't even looked at ends nobody's sign-in.
         if document.len() > LARGEST {
             assert_eq!(answer.status, 413);
