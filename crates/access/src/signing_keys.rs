@@ -4,6 +4,7 @@
 //! keys are sealed at rest; parsed ones are cached by id, and which id is active is read with each request.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use anyhow::{Context, anyhow};
@@ -36,13 +37,19 @@ impl Purpose {
 }
 
 /// A key ready to sign, with its certificate.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SigningKey {
     pub jwt: jws::SigningKey,
     /// Self-signed certificate, DER.
     pub certificate: Arc<[u8]>,
     /// PKCS#8, for signatures other than JWTs.
     pub private_key: Arc<Zeroizing<Vec<u8>>>,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey").field("jwt", &self.jwt).finish_non_exhaustive()
+    }
 }
 
 /// Parsed keys by id.

@@ -219,17 +219,24 @@ async fn run(app: &App, registry: &Registry, job: ClaimedJob) {
     let Some(known) = registry.known.get(job.name.as_str()) else {
         // A newer version's job: leave it to a node that knows it.
         tracing::warn!(job = %job.name, "unknown job");
+        if let Err(error) = give_back(app, &job).await {
+            tracing::warn!(job = %job.name, %error, "a job could not be given back; its lease has to end");
+        }
         return;
     };
     let work = (known.run)(app.clone(), job.payload.clone());
     let limit = Duration::from_millis(u64::try_from(LEASE / 2).unwrap_or(0));
     // A task of its own, so that a panic is the job's failure and not the worker's.
-    let outcome = tokio::time::timeout(limit, tokio::spawn(work)).await;
-    let failure = match outcome {
+    let mut task = tokio::spawn(work);
+    let failure = match tokio::time::timeout(limit, &mut task).await {
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(error))) => Some(error.to_string()),
         Ok(Err(_panic)) => Some("the job panicked".to_owned()),
-        Err(_elapsed) => Some("the job took too long".to_owned()),
+        Err(_elapsed) => {
+            // Else it would go on beside its next attempt.
+            task.abort();
+            Some("the job took too long".to_owned())
+        }
     };
     let ended = match &failure {
         None => finish(app, &job).await,
@@ -238,6 +245,20 @@ async fn run(app: &App, registry: &Registry, job: ClaimedJob) {
     if let Err(error) = ended {
         tracing::warn!(job = %job.name, %error, "the end of a job could not be recorded; it will run again");
     }
+}
+
+/// Undoes a claim: the attempt was none, and others may have the job before we look at it again.
+async fn give_back(app: &App, job: &ClaimedJob) -> Result<()> {
+    let now = app.clock.now();
+    crate::transaction!(app, |tx| {
+        tx.execute(
+            "UPDATE jobs SET run_at = $1, leased_until = 0, attempts = attempts - 1, updated_at = $2 \
+             WHERE id = $3 AND fence = $4",
+            params![now.plus(FIRST_PAUSE), now, &job.id, job.fence],
+        )
+        .await?;
+        Ok(())
+    })
 }
 
 async fn finish(app: &App, job: &ClaimedJob) -> Result<()> {

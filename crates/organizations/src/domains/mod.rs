@@ -161,6 +161,10 @@ pub async fn create(
     if !crate::organizations::lock_live(tx, scope.environment, organization).await? {
         return Err(Error::not_found("Organization", organization));
     }
+    // Under the lock, so that nobody adds one meanwhile.
+    if queries::list_in(tx, organization).await?.len() >= MAX_DOMAINS {
+        return Err(Error::unprocessable(format!("An organization can have {MAX_DOMAINS} domains at most.")));
+    }
     let scope = scope.of(organization);
     let domain = new(app, organization, &Wanted { domain: rules::checked(domain)?, verified: false });
     queries::insert(tx, scope.environment, &domain).await.on_conflict(|| {

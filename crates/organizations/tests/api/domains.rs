@@ -153,6 +153,19 @@ async fn an_organization_has_a_domain_once() {
 }
 
 #[tokio::test]
+async fn an_organization_has_100_domains_at_most() {
+    let app = TestApp::new().await;
+    let many: Vec<String> = (0..100).map(|number| format!("d{number}.example")).collect();
+    let made = app.post("/organizations", json!({ "name": "Many", "domains": many })).await.expect(201);
+    let before = state(&app).await;
+    let expected = json!({ "message": "An organization can have 100 domains at most." });
+    assert_eq!(add(&app, id(&made), "one-more.example").await.expect(422), expected);
+    assert_eq!(state(&app).await, before);
+    app.delete(format!("/organization_domains/{}", id(&made["domains"][0]))).await;
+    add(&app, id(&made), "one-more.example").await.expect(201);
+}
+
+#[tokio::test]
 async fn verify_begins_again_unless_verified() {
     let app = TestApp::new().await;
     let organization = organization(&app, "Foo Corp").await;
